@@ -1,0 +1,401 @@
+//! The language between decoding and sinks: rows to insert, and records that could not be decoded.
+//!
+//! A [`Changes`] owns everything in two arenas (text and bytes) and a flat list of cells, so that a batch of 10,000
+//! records costs a handful of allocations, can be sent to a writer task, and needs no lifetime in any trait
+//! (`docs/decisions/0001-changes-own-their-arena.md`).
+
+use std::{collections::HashMap, ops::Range, sync::Arc};
+
+use crate::record::{Millis, Record, Sequence, ShardId};
+
+/// A value of a row, borrowed from its [`Changes`].
+///
+/// Numbers keep what JSON said: a sink decides what its column can hold, and nothing is rounded before that.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// JSON `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// An integer within 64 bits, signed.
+    Integer(i64),
+    /// An integer beyond 64 bits, its digits.
+    BigInteger(&'a str),
+    /// A number with a fraction or an exponent, as written.
+    Decimal(&'a str),
+    /// Text.
+    Text(&'a str),
+    /// An object or an array: valid JSON, as written.
+    Json(&'a str),
+    /// Bytes that claim nothing.
+    Bytes(&'a [u8]),
+}
+
+/// A range of an arena. 32 bits are enough: [`Changes`] refuses to grow beyond.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Cell {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    BigInteger(Span),
+    Decimal(Span),
+    Text(Span),
+    Json(Span),
+    Bytes(Span),
+}
+
+/// The index of a column name within one [`Changes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ColumnId(u32);
+
+impl ColumnId {
+    /// Returns the place in [`Changes::columns`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Where a row came from: what the envelope columns are made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The place of the record in its shard.
+    pub sequence: Sequence,
+    /// The partition key, where there was one.
+    pub partition_key: Option<String>,
+    /// When the service took the record.
+    pub arrived_at: Option<Millis>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct RowEnd {
+    origin: u32,
+    sub_sequence: u32,
+    cells: u32,
+}
+
+/// One row to insert.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    changes: &'a Changes,
+    end: RowEnd,
+    first: u32,
+}
+
+impl<'a> Row<'a> {
+    /// Returns where the row came from.
+    pub fn origin(&self) -> &'a Origin {
+        &self.changes.origins[self.end.origin as usize]
+    }
+
+    /// Returns the place within the record: 0 for the first or only row of a record.
+    pub fn sub_sequence(&self) -> u32 {
+        self.end.sub_sequence
+    }
+
+    /// Returns the members in the order of the record. A name may come twice: the last counts.
+    pub fn cells(&self) -> impl Iterator<Item = (ColumnId, Value<'a>)> + use<'a> {
+        let changes = self.changes;
+        changes.cells[self.first as usize..self.end.cells as usize]
+            .iter()
+            .map(move |(column, cell)| (*column, changes.value(*cell)))
+    }
+}
+
+/// Why a record is not in the table. The codes are stable: users query them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The payload is not JSON.
+    NotJson,
+    /// The payload cannot be decompressed.
+    BadCompression,
+    /// The payload grows beyond `max_record_bytes`.
+    TooLarge,
+    /// The target refused the row.
+    Refused,
+}
+
+impl Reason {
+    /// Returns the stable code, as stored.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotJson => "not_json",
+            Self::BadCompression => "bad_compression",
+            Self::TooLarge => "too_large",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// A record, or a part of one, that did not become a row, with everything needed to look at it and to replay it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Where it came from.
+    pub origin: Origin,
+    /// The part within the record.
+    pub sub_sequence: u32,
+    /// Why.
+    pub reason: Reason,
+    /// The same for a human.
+    pub error: String,
+    /// The bytes as they arrived.
+    pub payload: Vec<u8>,
+}
+
+/// The changes that one batch of one shard asks for.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    shard: ShardId,
+    text: String,
+    bytes: Vec<u8>,
+    columns: Vec<Arc<str>>,
+    column_ids: HashMap<Arc<str>, ColumnId>,
+    origins: Vec<Origin>,
+    cells: Vec<(ColumnId, Cell)>,
+    rows: Vec<RowEnd>,
+    dead_letters: Vec<DeadLetter>,
+    units: u64,
+    filtered: u64,
+}
+
+impl Changes {
+    /// Returns changes without a row, with room for `bytes` of payload.
+    pub fn new(shard: ShardId, records: usize, bytes: usize) -> Self {
+        Self {
+            shard,
+            text: String::with_capacity(bytes),
+            bytes: Vec::new(),
+            columns: Vec::new(),
+            column_ids: HashMap::new(),
+            origins: Vec::with_capacity(records),
+            cells: Vec::with_capacity(records * 8),
+            rows: Vec::with_capacity(records),
+            dead_letters: Vec::new(),
+            units: 0,
+            filtered: 0,
+        }
+    }
+
+    /// Returns the shard all of this came from.
+    pub fn shard(&self) -> &ShardId {
+        &self.shard
+    }
+
+    /// Returns the names of the columns; [`ColumnId`] is an index into it.
+    pub fn columns(&self) -> &[Arc<str>] {
+        &self.columns
+    }
+
+    /// Returns how many units came in: records, or the parts of records that hold several.
+    pub fn units(&self) -> u64 {
+        self.units
+    }
+
+    /// Returns how many units an option of the user left out.
+    pub fn filtered(&self) -> u64 {
+        self.filtered
+    }
+
+    /// Returns the units that could not be decoded.
+    pub fn dead_letters(&self) -> &[DeadLetter] {
+        &self.dead_letters
+    }
+
+    /// Returns the number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Returns true when there is nothing to insert and nothing to dead-letter.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.dead_letters.is_empty()
+    }
+
+    /// Returns the bytes of payload held.
+    pub fn size(&self) -> usize {
+        self.text.len() + self.bytes.len()
+    }
+
+    /// Returns the rows in the order in which they came.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
+        (0..self.rows.len()).map(|index| self.row(index))
+    }
+
+    /// Returns the row at `index`, which is below [`Self::len`].
+    pub fn row(&self, index: usize) -> Row<'_> {
+        let first = if index == 0 { 0 } else { self.rows[index - 1].cells };
+        Row { changes: self, end: self.rows[index], first }
+    }
+
+    fn value(&self, cell: Cell) -> Value<'_> {
+        match cell {
+            Cell::Null => Value::Null,
+            Cell::Bool(value) => Value::Bool(value),
+            Cell::Integer(value) => Value::Integer(value),
+            Cell::BigInteger(span) => Value::BigInteger(self.slice(span)),
+            Cell::Decimal(span) => Value::Decimal(self.slice(span)),
+            Cell::Text(span) => Value::Text(self.slice(span)),
+            Cell::Json(span) => Value::Json(self.slice(span)),
+            Cell::Bytes(span) => Value::Bytes(&self.bytes[span.range()]),
+        }
+    }
+
+    #[expect(
+        clippy::string_slice,
+        reason = "spans are made by `text` from whole strings, so they end between characters"
+    )]
+    fn slice(&self, span: Span) -> &str {
+        &self.text[span.range()]
+    }
+
+    // Building. The order is: `origin`, then `cell`s, then `end_row`; or `dead_letter`; or `filter`.
+
+    /// Notes where the rows that follow come from.
+    pub fn origin(&mut self, record: &Record) -> Origin {
+        let origin = Origin {
+            sequence: record.sequence.clone(),
+            partition_key: record.partition_key.clone(),
+            arrived_at: record.arrived_at,
+        };
+        self.origins.push(origin.clone());
+        origin
+    }
+
+    /// Notes where the rows that follow come from, taking it.
+    pub fn push_origin(&mut self, origin: Origin) {
+        self.origins.push(origin);
+    }
+
+    /// Counts a unit that comes in. Each must end as a row, a dead letter, or filtered.
+    pub fn unit(&mut self) {
+        self.units += 1;
+    }
+
+    /// Returns the id of a column, new names included.
+    pub fn column(&mut self, name: &str) -> ColumnId {
+        if let Some(id) = self.column_ids.get(name) {
+            return *id;
+        }
+        let id = ColumnId(small(self.columns.len()));
+        let name: Arc<str> = name.into();
+        self.columns.push(Arc::clone(&name));
+        self.column_ids.insert(name, id);
+        id
+    }
+
+    /// Adds a member to the row that is being built.
+    pub fn cell(&mut self, column: ColumnId, value: Value<'_>) {
+        let cell = match value {
+            Value::Null => Cell::Null,
+            Value::Bool(value) => Cell::Bool(value),
+            Value::Integer(value) => Cell::Integer(value),
+            Value::BigInteger(text) => Cell::BigInteger(self.text(text)),
+            Value::Decimal(text) => Cell::Decimal(self.text(text)),
+            Value::Text(text) => Cell::Text(self.text(text)),
+            Value::Json(text) => Cell::Json(self.text(text)),
+            Value::Bytes(bytes) => {
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(bytes);
+                Cell::Bytes(Span { start: small(start), end: small(self.bytes.len()) })
+            }
+        };
+        self.cells.push((column, cell));
+    }
+
+    /// Ends the row that is being built.
+    pub fn end_row(&mut self, sub_sequence: u32) {
+        let origin = small(self.origins.len().saturating_sub(1));
+        self.rows.push(RowEnd { origin, sub_sequence, cells: small(self.cells.len()) });
+    }
+
+    /// Forgets the members added since the last row ended: the unit turned out to be none.
+    pub fn abandon_row(&mut self) {
+        self.cells.truncate(self.rows.last().map_or(0, |row| row.cells as usize));
+    }
+
+    /// Adds a unit that could not be decoded.
+    pub fn dead_letter(&mut self, letter: DeadLetter) {
+        self.dead_letters.push(letter);
+    }
+
+    /// Counts a unit that an option of the user leaves out.
+    pub fn filter(&mut self) {
+        self.filtered += 1;
+    }
+
+    fn text(&mut self, text: &str) -> Span {
+        let start = self.text.len();
+        self.text.push_str(text);
+        Span { start: small(start), end: small(self.text.len()) }
+    }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "an answer of Kinesis holds at most 10 MiB, a record grows to at most 64 MiB: see `Decode`"
+)]
+fn small(n: usize) -> u32 {
+    u32::try_from(n).expect("changes stay below 4 GiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(sequence: &str) -> Record {
+        Record {
+            data: Vec::new(),
+            sequence: Sequence::new(sequence),
+            partition_key: Some("key".into()),
+            arrived_at: Some(1),
+        }
+    }
+
+    #[test]
+    fn rows_come_back_as_they_were_built() {
+        let mut changes = Changes::new(ShardId::new("s"), 2, 100);
+        changes.origin(&record("1"));
+        let (a, b) = (changes.column("a"), changes.column("b"));
+        changes.cell(a, Value::Integer(1));
+        changes.cell(b, Value::Text("grün"));
+        changes.end_row(0);
+        changes.cell(a, Value::Bytes(&[0xff]));
+        changes.end_row(1);
+        changes.origin(&record("2"));
+        assert_eq!(changes.column("b"), b);
+        changes.cell(b, Value::Json("[1]"));
+        changes.abandon_row();
+        changes.cell(b, Value::Decimal("1.50"));
+        changes.end_row(0);
+
+        let rows: Vec<_> = changes
+            .rows()
+            .map(|row| {
+                (
+                    row.origin().sequence.to_string(),
+                    row.sub_sequence(),
+                    row.cells().collect::<Vec<_>>(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ("1".to_owned(), 0, vec![(a, Value::Integer(1)), (b, Value::Text("grün"))]),
+                ("1".to_owned(), 1, vec![(a, Value::Bytes(&[0xff]))]),
+                ("2".to_owned(), 0, vec![(b, Value::Decimal("1.50"))]),
+            ]
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! The four traits between the rooms: what the loop asks of a source, a decoder, a target and a checkpoint store.
+//!
+//! The loop ([`crate::Run::run`]) is the only caller. It never retries: what is temporary is dealt with behind these traits,
+//! so an error that comes out of them ends the run.
+
+use std::{error::Error, time::Duration};
+
+use crate::{
+    changes::Changes,
+    record::{Position, Record, ShardId},
+};
+
+/// What an implementation fails with. The loop adds the shard, and hands it to the program.
+pub type Failure = Box<dyn Error + Send + Sync + 'static>;
+
+/// A stream: knows its shards, and which of them may be read now.
+pub trait Source: Send + 'static {
+    /// Reads one shard.
+    type Reader: Reader;
+
+    /// Looks for shards and returns a reader for each that may be read now and was not handed out before.
+    ///
+    /// A shard may be read when all its parents are finished or gone. Called at the start, when a reader ended, and every
+    /// [`crate::Plan::relist`] while following. Cancel safe in that a dropped call is only followed by the end of the run.
+    fn readers(&mut self) -> impl Future<Output = Result<Vec<Self::Reader>, Failure>> + Send;
+
+    /// Says that a shard was read to its end and all of it is durable, so that its children may be read.
+    fn finished(&mut self, shard: &ShardId);
+}
+
+/// What comes after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// There may be more: read again after this time.
+    Read {
+        /// Zero while the shard is behind and the limits of the service allow it.
+        wait: Duration,
+    },
+    /// The reader reached the instant at which it was told to end. The shard stays open.
+    CaughtUp,
+    /// The shard is closed, and this was the last of it.
+    Closed,
+}
+
+/// One answer of a shard. Records and the end may come together: both count.
+#[derive(Debug)]
+pub struct Answer {
+    /// In the order of the shard; may be empty, which means nothing.
+    pub records: Vec<Record>,
+    /// What comes after it.
+    pub next: Next,
+    /// How far the shard is behind its tip, where the service says so.
+    pub behind: Option<Duration>,
+}
+
+/// Reads one shard, in order, from a position on.
+pub trait Reader: Send + 'static {
+    /// Returns the shard.
+    fn shard(&self) -> &ShardId;
+
+    /// Returns the next answer.
+    ///
+    /// Throttling, broken connections and expired iterators are waited out in here; an error means that the shard cannot
+    /// be read. Cancel safe: when the future is dropped, the next call reads the same records again.
+    fn read(&mut self) -> impl Future<Output = Result<Answer, Failure>> + Send;
+}
+
+/// Turns records into changes. Pure: no I/O, no clock, no failure; what cannot be decoded is a dead letter.
+pub trait Decode: Send + Sync + 'static {
+    /// Returns the changes that these records ask for, each unit exactly once.
+    fn decode(&self, shard: &ShardId, records: Vec<Record>) -> Changes;
+}
+
+/// What a target did with the units of one [`Changes`]. The sum must be what came in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Rows that are now in the target.
+    pub written: u64,
+    /// How many of these were there before: read again, and absorbed by their key.
+    pub present: u64,
+    /// Units that are now dead letters (or only counted, when the user said so).
+    pub dead_lettered: u64,
+}
+
+/// Takes what one batch asks for, and remembers how far the shard is. When this returns, both are durable.
+pub trait Target: Send + Sync + 'static {
+    /// Writes the changes, and then, or in the same transaction, the position.
+    ///
+    /// Many shards call at the same time; a target may gather what is waiting into one write. Not cancel safe in the sense
+    /// that a dropped future tells nothing: the changes may be durable or not, but never the position without them.
+    fn commit(
+        &self,
+        changes: Changes,
+        upto: Position,
+    ) -> impl Future<Output = Result<Committed, Failure>> + Send;
+
+    /// Makes everything durable that is still only noted, and lets go of the target. Called once, at the end.
+    fn close(&self) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// Who reads which shard. The positions themselves are saved by [`Target::commit`].
+pub trait Claims: Send + Sync + 'static {
+    /// Notes that this run reads the shard from now on.
+    fn claim(&self, shard: &ShardId) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Notes that this run reads the shard no more; called at every orderly end, errors included.
+    fn release(&self, shard: &ShardId) -> impl Future<Output = Result<(), Failure>> + Send;
+}

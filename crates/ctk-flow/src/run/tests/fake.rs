@@ -1,0 +1,331 @@
+//! A made-up stream and target, which count every call and fail at the one that the test names.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard},
+};
+
+use super::*;
+use crate::{
+    changes::{Changes, Value},
+    ledger::Totals,
+    ports::Committed,
+    record::Sequence,
+};
+
+/// The call that fails, counted over all fakes and all runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fault {
+    pub(super) call: u64,
+    pub(super) how: How,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// An error, and nothing happened.
+    Before,
+    /// An error, though it happened.
+    After,
+    /// No answer ever; whether it happened is another matter: here it did not.
+    Dropped,
+}
+
+#[derive(Clone, Debug)]
+struct Shard {
+    parents: Vec<String>,
+    records: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    calls: u64,
+    fault: Option<Fault>,
+    happened: bool,
+    stop_at: Option<u64>,
+    stop: CancellationToken,
+    transactional: bool,
+    lose: bool,
+    shards: BTreeMap<String, Shard>,
+    /// What a plain table without a key would hold.
+    rows: Vec<(String, u64)>,
+    saved: BTreeMap<String, (u64, bool)>,
+    claimed: BTreeSet<String>,
+}
+
+/// Everything that outlives a run.
+#[derive(Clone, Debug)]
+pub(super) struct World(Arc<Mutex<State>>);
+
+impl World {
+    /// Two shards that merge into a third, which splits into two; records in all of them, and an empty one.
+    pub(super) fn with_reshards(transactional: bool, fault: Option<Fault>) -> Self {
+        let world = Self(Arc::new(Mutex::new(State { fault, transactional, ..State::default() })));
+        world.add_shard("a", &[], 9);
+        world.add_shard("b", &[], 6);
+        world.add_shard("merged", &["a", "b"], 3);
+        world.add_shard("left", &["merged"], 5);
+        world.add_shard("right", &["merged"], 0);
+        world
+    }
+
+    pub(super) fn add_shard(&self, id: &str, parents: &[&str], records: u64) {
+        let parents = parents.iter().map(|parent| (*parent).to_owned()).collect();
+        self.state().shards.insert(id.to_owned(), Shard { parents, records });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    pub(super) fn plan() -> Plan {
+        Plan {
+            budget: Budget::new(1 << 20),
+            read_bytes: 1000,
+            until: None,
+            max_records: None,
+            relist: None,
+        }
+    }
+
+    pub(super) async fn run(&self, plan: Plan) -> Result<Totals, RunError> {
+        let stop = self.state().stop.clone();
+        let ledger = Arc::new(Ledger::default());
+        let source = FakeSource { world: self.clone(), handed_out: BTreeSet::new() };
+        let run = Run::new(
+            FakeDecode,
+            self.clone(),
+            Arc::new(self.clone()),
+            plan,
+            &stop,
+            Arc::clone(&ledger),
+        );
+        run.run(source).await?;
+        assert!(ledger.totals().balance());
+        Ok(ledger.totals())
+    }
+
+    /// One call of any fake: does `effect`, unless this is the call that fails.
+    async fn call<T>(&self, effect: impl FnOnce(&mut State) -> T) -> Result<T, Failure> {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let how = {
+            let mut state = self.state();
+            state.calls += 1;
+            if state.stop_at == Some(state.calls) {
+                state.stop.cancel();
+            }
+            match state.fault {
+                Some(fault) if fault.call == state.calls => {
+                    state.happened = true;
+                    fault.how
+                }
+                _ => return Ok(effect(&mut state)),
+            }
+        };
+        match how {
+            How::Before => {}
+            How::After => drop(effect(&mut self.state())),
+            How::Dropped => std::future::pending().await,
+        }
+        Err("the fault of the script".into())
+    }
+
+    pub(super) fn fault_happened(&self) -> bool {
+        self.state().happened
+    }
+
+    pub(super) fn fail_in(&self, calls: u64, how: How) {
+        let mut state = self.state();
+        state.fault = Some(Fault { call: state.calls + calls, how });
+    }
+
+    pub(super) fn stop_in(&self, calls: u64) {
+        let mut state = self.state();
+        state.stop_at = Some(state.calls + calls);
+    }
+
+    pub(super) fn never_stop(&self) {
+        let mut state = self.state();
+        (state.stop_at, state.stop) = (None, CancellationToken::new());
+    }
+
+    pub(super) fn stop_token(&self) -> CancellationToken {
+        self.state().stop.clone()
+    }
+
+    pub(super) fn lose_a_row(&self) {
+        self.state().lose = true;
+    }
+
+    pub(super) fn all_released(&self) -> bool {
+        self.state().claimed.is_empty()
+    }
+
+    pub(super) fn records(&self) -> usize {
+        self.state().shards.values().map(|shard| usize::try_from(shard.records).unwrap()).sum()
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.state().rows.len()
+    }
+
+    /// Asserts what a run to the end must leave: every record, once, in order, children after parents.
+    pub(super) fn check(&self, what: &str) {
+        let state = self.state();
+        let mut rows = state.rows.clone();
+        if !state.transactional {
+            // At least once; the key of the row absorbs the rest.
+            let mut seen = BTreeSet::new();
+            rows.retain(|row| seen.insert(row.clone()));
+        }
+        for (id, shard) in &state.shards {
+            let of_shard: Vec<u64> =
+                rows.iter().filter(|(row, _)| row == id).map(|(_, number)| *number).collect();
+            assert_eq!(of_shard, (1..=shard.records).collect::<Vec<_>>(), "{what}: shard {id}");
+            let first = rows.iter().position(|(row, _)| row == id).unwrap_or(usize::MAX);
+            for parent in &shard.parents {
+                let last = rows.iter().rposition(|(row, _)| row == parent).unwrap_or(0);
+                assert!(
+                    last < first,
+                    "{what}: {id} was read before its parent {parent} was written"
+                );
+            }
+            assert_eq!(
+                state.saved.get(id),
+                Some(&(shard.records, true)),
+                "{what}: position of {id}"
+            );
+        }
+    }
+}
+
+struct FakeSource {
+    world: World,
+    handed_out: BTreeSet<String>,
+}
+
+impl Source for FakeSource {
+    type Reader = FakeReader;
+
+    async fn readers(&mut self) -> Result<Vec<FakeReader>, Failure> {
+        let world = self.world.clone();
+        let handed_out = &mut self.handed_out;
+        self.world
+            .call(|state| {
+                let finished = |id: &String| state.saved.get(id).is_some_and(|saved| saved.1);
+                let ready = state.shards.iter().filter(|(id, shard)| {
+                    !finished(id) && !handed_out.contains(*id) && shard.parents.iter().all(finished)
+                });
+                let ready: Vec<_> = ready.map(|(id, shard)| (id.clone(), shard.records)).collect();
+                handed_out.extend(ready.iter().map(|(id, _)| id.clone()));
+                let reader = |(id, end): (String, u64)| FakeReader {
+                    world: world.clone(),
+                    shard: ShardId::new(&id),
+                    done: state.saved.get(&id).map_or(0, |saved| saved.0),
+                    end,
+                };
+                ready.into_iter().map(reader).collect()
+            })
+            .await
+    }
+
+    fn finished(&mut self, shard: &ShardId) {
+        assert!(self.handed_out.contains(shard.as_str()));
+    }
+}
+
+struct FakeReader {
+    world: World,
+    shard: ShardId,
+    done: u64,
+    end: u64,
+}
+
+impl Reader for FakeReader {
+    fn shard(&self) -> &ShardId {
+        &self.shard
+    }
+
+    /// Two records at a time, with an empty answer in between; the last one comes with the end of the shard.
+    async fn read(&mut self) -> Result<Answer, Failure> {
+        let (done, end) = (self.done, self.end);
+        let upto = (done + 2).min(end);
+        let record = |number: u64| Record {
+            data: number.to_string().into_bytes(),
+            sequence: Sequence::new(number.to_string()),
+            partition_key: None,
+            arrived_at: Some(Millis::try_from(number).unwrap()),
+        };
+        let wait = Duration::from_secs(u64::from(upto % 4 == 0));
+        let next = if upto == end { Next::Closed } else { Next::Read { wait } };
+        let records = (done + 1..=upto).map(record).collect();
+        self.world.call(|_| ()).await?;
+        self.done = upto;
+        Ok(Answer { records, next, behind: None })
+    }
+}
+
+#[derive(Debug)]
+struct FakeDecode;
+
+impl Decode for FakeDecode {
+    fn decode(&self, shard: &ShardId, records: Vec<Record>) -> Changes {
+        let mut changes = Changes::new(shard.clone(), records.len(), 0);
+        let column = changes.column("number");
+        for record in records {
+            changes.origin(&record);
+            changes.unit();
+            let number = String::from_utf8(record.data).unwrap().parse().unwrap();
+            changes.cell(column, Value::Integer(number));
+            changes.end_row(0);
+        }
+        changes
+    }
+}
+
+impl Target for World {
+    async fn commit(&self, changes: Changes, upto: Position) -> Result<Committed, Failure> {
+        let id = upto.shard.to_string();
+        let rows: Vec<_> = changes
+            .rows()
+            .map(|row| match row.cells().next() {
+                Some((_, Value::Integer(number))) => (id.clone(), u64::try_from(number).unwrap()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let position = upto.sequence.map(|sequence| sequence.as_str().parse::<u64>().unwrap());
+        let save = move |state: &mut State| {
+            let saved = state.saved.entry(id).or_default();
+            assert!(
+                position.is_none_or(|position| position > saved.0),
+                "a position went backwards"
+            );
+            *saved = (position.unwrap_or(saved.0), upto.finished);
+        };
+        let written = rows.len() as u64 - u64::from(self.state().lose && !rows.is_empty());
+        if self.state().transactional {
+            let write = |state: &mut State| {
+                state.rows.extend(rows);
+                save(state);
+            };
+            self.call(write).await?;
+        } else {
+            self.call(|state| state.rows.extend(rows)).await?;
+            self.call(save).await?;
+        }
+        Ok(Committed { written, ..Committed::default() })
+    }
+
+    async fn close(&self) -> Result<(), Failure> {
+        self.call(|_| ()).await
+    }
+}
+
+impl Claims for World {
+    async fn claim(&self, shard: &ShardId) -> Result<(), Failure> {
+        self.call(|state| state.claimed.insert(shard.to_string())).await.map(drop)
+    }
+
+    async fn release(&self, shard: &ShardId) -> Result<(), Failure> {
+        self.call(|state| state.claimed.remove(shard.as_str())).await.map(drop)
+    }
+}
