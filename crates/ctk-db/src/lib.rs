@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Connections to databases: opening them, quoting names, reading what tables look like.
+//!
+//! What stands here is what sinks and checkpoints share. It knows nothing of Kinesis, of rows or of positions.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = folder.path().join("my.db");
+//! use ctk_db::{quote, sqlite};
+//! let mut connection = sqlite::open(&path, sqlite::Mode::Create).await?;
+//! assert!(sqlite::columns(&mut connection, "no such table").await?.is_empty());
+//! assert_eq!(quote("a \"b\""), "\"a \"\"b\"\"\"");
+//! # Ok::<(), ctk_db::DbError>(()) }).unwrap();
+//! ```
+
+mod error;
+pub mod sqlite;
+
+pub use error::DbError;
+
+/// Returns a name as SQL wants it: between double quotes, those inside doubled.
+///
+/// The names of SQLite, PostgreSQL and CrateDB are quoted alike
+/// (<https://www.sqlite.org/lang_keywords.html>, <https://cratedb.com/docs/crate/reference/en/latest/sql/general/lexical-structure.html>).
+pub fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

@@ -1,0 +1,131 @@
+//! One row of the table, as a value, and as JSON for whoever reads our output.
+
+use ctk_flow::{Millis, Position, Sequence, ShardId};
+use serde::Serialize;
+
+/// The name of the table, wherever it is.
+pub const TABLE: &str = "kinesis_checkpoints";
+
+/// How far one shard was loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Who loads: the `checkpointer_name`.
+    pub namespace: String,
+    /// The shard.
+    pub shard_id: ShardId,
+    /// The last record that is done; `None` while there was none.
+    pub sequence: Option<Sequence>,
+    /// Whether a run holds the shard; `None` where another tool left it open.
+    pub active: Option<bool>,
+    /// When the row was written last; `None` where that is not known, or cannot be read.
+    pub updated_at: Option<Millis>,
+    /// Whether the shard is closed and everything in it is done.
+    pub finished: bool,
+    /// The stream, if the run that claimed the shard knew it.
+    pub stream: StreamIdentity,
+}
+
+/// Which stream it was: one that is created again has the same name, but not the same time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamIdentity {
+    /// Its ARN.
+    pub arn: Option<String>,
+    /// When it was created.
+    pub created_at: Option<Millis>,
+}
+
+/// What became of a position that was to be saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Saved {
+    /// It is stored.
+    Written,
+    /// It was left alone: a later one is stored already.
+    Behind {
+        /// What is stored.
+        stored: Sequence,
+    },
+}
+
+impl Checkpoint {
+    /// Returns the checkpoint of a shard that a run holds and has read nothing of.
+    pub fn new(namespace: &str, shard_id: ShardId) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            shard_id,
+            sequence: None,
+            active: Some(true),
+            updated_at: None,
+            finished: false,
+            stream: StreamIdentity::default(),
+        }
+    }
+
+    /// Returns from where the shard is to be read on.
+    pub fn position(&self) -> Position {
+        Position {
+            shard: self.shard_id.clone(),
+            sequence: self.sequence.clone(),
+            finished: self.finished,
+        }
+    }
+
+    /// Moves on to `position`, but never back. A shard that is finished stays finished.
+    pub fn advance(&mut self, position: &Position) -> Saved {
+        if let (Some(stored), Some(new)) = (&self.sequence, &position.sequence)
+            && new < stored
+        {
+            return Saved::Behind { stored: stored.clone() };
+        }
+        if position.sequence.is_some() {
+            self.sequence.clone_from(&position.sequence);
+        }
+        self.finished |= position.finished;
+        Saved::Written
+    }
+}
+
+/// A checkpoint as JSON output: names and order are those of the Python `ctk`, and stay as they are.
+#[derive(Debug, Serialize)]
+pub struct CheckpointRow<'a> {
+    namespace: &'a str,
+    shard_id: &'a str,
+    sequence: Option<&'a str>,
+    active: Option<bool>,
+    /// Milliseconds since 1970.
+    updated_at: Option<Millis>,
+}
+
+impl<'a> From<&'a Checkpoint> for CheckpointRow<'a> {
+    fn from(checkpoint: &'a Checkpoint) -> Self {
+        Self {
+            namespace: &checkpoint.namespace,
+            shard_id: checkpoint.shard_id.as_str(),
+            sequence: checkpoint.sequence.as_ref().map(Sequence::as_str),
+            active: checkpoint.active,
+            updated_at: checkpoint.updated_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_the_names_and_the_order_of_the_reference() {
+        let mut checkpoint = Checkpoint::new("orders", ShardId::new("shardId-000000000000"));
+        checkpoint.sequence = Some(Sequence::new("4965"));
+        checkpoint.updated_at = Some(1_795_199_400_123);
+        checkpoint.finished = true;
+        assert_eq!(
+            serde_json::to_string(&CheckpointRow::from(&checkpoint)).unwrap(),
+            r#"{"namespace":"orders","shard_id":"shardId-000000000000","sequence":"4965","active":true,"updated_at":1795199400123}"#
+        );
+        checkpoint = Checkpoint { sequence: None, active: None, updated_at: None, ..checkpoint };
+        assert_eq!(
+            serde_json::to_string(&CheckpointRow::from(&checkpoint)).unwrap(),
+            r#"{"namespace":"orders","shard_id":"shardId-000000000000","sequence":null,"active":null,"updated_at":null}"#
+        );
+    }
+}

@@ -1,0 +1,36 @@
+//! Checkpoints: how far each shard was loaded, where that is kept, and looking after it.
+//!
+//! The table is `kinesis_checkpoints`, as the Python `ctk` writes it, so that both can go on from each other's rows; columns
+//! that are only ours may be null. A position never moves backwards, whoever asks for it, and is compared as a number.
+//! What the table does in a target with transactions stands in [`sqlite`], as functions to call *inside* the transaction
+//! that writes the rows. [`prune`] and [`age`] are pure; the time is always handed in.
+//!
+//! ```
+//! use ctk_checkpoint::{Checkpoint, age, prune::{Active, Filter}};
+//! use ctk_flow::ShardId;
+//! use std::time::Duration;
+//!
+//! let now = 1_795_199_400_000;
+//! let filter = Filter::new(Some(Duration::from_secs(3600)), now, None, Active::Keep)?;
+//! let mut checkpoint = Checkpoint::new("orders", ShardId::new("shardId-000000000000"));
+//! checkpoint.updated_at = Some(now - 7_200_000);
+//! assert!(!filter.is_prunable(&checkpoint), "a run may hold it");
+//! checkpoint.active = Some(false);
+//! assert!(filter.is_prunable(&checkpoint));
+//! assert_eq!(age::age(now - 7_200_000, now), "2 h ago");
+//! # Ok::<(), ctk_checkpoint::prune::FilterError>(())
+//! ```
+
+pub mod age;
+mod checkpoint;
+mod error;
+mod memory;
+pub mod prune;
+pub mod sqlite;
+mod store;
+pub mod time;
+
+pub use checkpoint::{Checkpoint, CheckpointRow, Saved, StreamIdentity, TABLE};
+pub use error::CheckpointError;
+pub use memory::{MemoryStore, NoStore};
+pub use store::CheckpointStore;

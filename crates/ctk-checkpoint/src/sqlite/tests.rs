@@ -1,0 +1,231 @@
+//! The contract on a real file, tables of other tools, and pruning of what was shown.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use ctk_db::sqlite::{Mode, open};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::*;
+use crate::{CheckpointStore, prune::Active, store::contract};
+
+/// The functions as a store, each call in a transaction.
+struct Store {
+    namespace: String,
+    connection: Arc<Mutex<SqliteConnection>>,
+}
+
+impl Store {
+    async fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
+        self.connection.lock().await
+    }
+}
+
+impl CheckpointStore for Store {
+    async fn load(&self) -> Result<Vec<Checkpoint>, CheckpointError> {
+        load(&mut *self.lock().await, &self.namespace).await
+    }
+
+    async fn claim(&self, shard: &ShardId) -> Result<(), CheckpointError> {
+        claim(&mut *self.lock().await, &self.namespace, shard, &StreamIdentity::default()).await
+    }
+
+    async fn save(&self, position: &Position) -> Result<Saved, CheckpointError> {
+        let mut connection = self.lock().await;
+        let mut transaction = connection.begin().await.unwrap();
+        let saved = save(&mut transaction, &self.namespace, position).await?;
+        transaction.commit().await.unwrap();
+        Ok(saved)
+    }
+
+    async fn release(&self, shard: &ShardId) -> Result<(), CheckpointError> {
+        release(&mut *self.lock().await, &self.namespace, shard).await
+    }
+}
+
+async fn database() -> (TempDir, SqliteConnection) {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = connect(folder.path()).await;
+    (folder, connection)
+}
+
+async fn connect(folder: &Path) -> SqliteConnection {
+    open(&folder.join("a.db"), Mode::Create).await.unwrap()
+}
+
+async fn run(connection: &mut SqliteConnection, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(connection).await.unwrap();
+}
+
+/// The table as a tool makes it that knows the five columns only.
+const FOREIGN: &str = "CREATE TABLE kinesis_checkpoints (namespace VARCHAR NOT NULL, shard_id VARCHAR NOT NULL, \
+     sequence VARCHAR, active BOOLEAN DEFAULT 1, updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, \
+     PRIMARY KEY (namespace, shard_id)); \
+     INSERT INTO kinesis_checkpoints VALUES ('n', 's1', '9', 0, '2026-11-20 18:30:00'), \
+     ('n', 's2', NULL, NULL, 1795199400123), ('n', 's3', '4', 1, 'soon'), ('other', 's1', '1', 0, NULL);";
+
+#[tokio::test]
+async fn sqlite_keeps_the_promises_of_a_store() {
+    let (_folder, mut connection) = database().await;
+    create_table(&mut connection).await.unwrap();
+    let connection = Arc::new(Mutex::new(connection));
+    let open = async |namespace: &str| Store {
+        namespace: namespace.to_owned(),
+        connection: Arc::clone(&connection),
+    };
+    contract::keeps_its_promises(open).await;
+}
+
+#[tokio::test]
+async fn without_a_table_nothing_is_known_and_nothing_is_listed() {
+    let (_folder, mut connection) = database().await;
+    assert!(load(&mut connection, "n").await.unwrap().is_empty());
+    let error = list(&mut connection, None).await.unwrap_err();
+    assert_eq!(error.to_string(), "checkpoint table \"kinesis_checkpoints\" does not exist");
+    assert!(columns(&mut connection, TABLE).await.unwrap().is_empty(), "reading creates nothing");
+    create_table(&mut connection).await.unwrap();
+    create_table(&mut connection).await.unwrap();
+    assert!(list(&mut connection, None).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn another_table_of_that_name_is_refused() {
+    let (_folder, mut connection) = database().await;
+    run(
+        &mut connection,
+        "CREATE TABLE kinesis_checkpoints (namespace TEXT, shard_id TEXT, seq TEXT)",
+    )
+    .await;
+    let errors = [
+        list(&mut connection, None).await.unwrap_err(),
+        load(&mut connection, "n").await.unwrap_err(),
+        create_table(&mut connection).await.unwrap_err(),
+    ];
+    for error in errors {
+        let expected =
+            "table \"kinesis_checkpoints\" is no checkpoint table: it has no column \"sequence\"";
+        assert_eq!(error.to_string(), expected);
+        assert!(error.hint().is_some());
+    }
+    assert_eq!(columns(&mut connection, TABLE).await.unwrap().len(), 3, "it stays as it was");
+}
+
+#[tokio::test]
+async fn the_table_of_another_tool_is_read_and_taken_over() {
+    let (_folder, mut connection) = database().await;
+    run(&mut connection, FOREIGN).await;
+    let row = |shard: &str,
+               sequence: Option<&str>,
+               active: Option<bool>,
+               updated_at: Option<i64>| Checkpoint {
+        sequence: sequence.map(Sequence::new),
+        active,
+        updated_at,
+        ..Checkpoint::new("n", ShardId::new(shard))
+    };
+    let expected = [
+        row("s1", Some("9"), Some(false), Some(1_795_199_400_000)),
+        row("s2", None, None, Some(1_795_199_400_123)),
+        row("s3", Some("4"), Some(true), None),
+    ];
+    assert_eq!(load(&mut connection, "n").await.unwrap(), expected);
+    assert_eq!(columns(&mut connection, TABLE).await.unwrap().len(), 5, "reading changes nothing");
+
+    create_table(&mut connection).await.unwrap();
+    assert_eq!(load(&mut connection, "n").await.unwrap(), expected);
+    let (shard, stream) = (
+        ShardId::new("s1"),
+        StreamIdentity { arn: Some("arn:1".into()), created_at: Some(1_700_000_000_000) },
+    );
+    claim(&mut connection, "n", &shard, &stream).await.unwrap();
+    let position =
+        Position { shard: shard.clone(), sequence: Some(Sequence::new("10")), finished: true };
+    assert_eq!(save(&mut connection, "n", &position).await.unwrap(), Saved::Written);
+    // A run that does not know the stream leaves it as it was.
+    claim(&mut connection, "n", &shard, &StreamIdentity::default()).await.unwrap();
+    let taken = &load(&mut connection, "n").await.unwrap()[0];
+    assert_eq!((taken.position(), taken.active, &taken.stream), (position, Some(true), &stream));
+
+    // The other tool goes on: it knows nothing of our columns.
+    let sql = "INSERT INTO kinesis_checkpoints (namespace, shard_id, sequence, active) VALUES ('n', 's4', NULL, TRUE); \
+               UPDATE kinesis_checkpoints SET sequence = '11', updated_at = CURRENT_TIMESTAMP WHERE shard_id = 's1'";
+    run(&mut connection, sql).await;
+    let rows = load(&mut connection, "n").await.unwrap();
+    assert_eq!(rows.len(), 4);
+    assert_eq!(rows[0].sequence, Some(Sequence::new("11")));
+    assert!(rows[0].updated_at.is_some());
+}
+
+#[tokio::test]
+async fn a_table_without_a_key_is_served_as_well() {
+    let (_folder, mut connection) = database().await;
+    let sql = "CREATE TABLE kinesis_checkpoints (NAMESPACE TEXT, shard_id TEXT, sequence TEXT, active INT, updated_at TEXT)";
+    run(&mut connection, sql).await;
+    create_table(&mut connection).await.unwrap();
+    let shard = ShardId::new("s");
+    for _ in 0..2 {
+        claim(&mut connection, "n", &shard, &StreamIdentity::default()).await.unwrap();
+    }
+    assert_eq!(list(&mut connection, None).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_position_is_part_of_the_transaction() {
+    let (folder, mut connection) = database().await;
+    create_table(&mut connection).await.unwrap();
+    let position =
+        Position { shard: ShardId::new("s"), sequence: Some(Sequence::new("1")), finished: false };
+    let mut transaction = connection.begin().await.unwrap();
+    assert_eq!(save(&mut transaction, "n", &position).await.unwrap(), Saved::Written);
+    transaction.rollback().await.unwrap();
+    assert!(load(&mut connection, "n").await.unwrap().is_empty());
+    assert!(load(&mut connect(folder.path()).await, "n").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn times_are_text_that_sorts() {
+    let (_folder, mut connection) = database().await;
+    create_table(&mut connection).await.unwrap();
+    claim(&mut connection, "n", &ShardId::new("s"), &StreamIdentity::default()).await.unwrap();
+    let stored: String = sqlx::query_scalar("SELECT updated_at FROM kinesis_checkpoints")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    let read = load(&mut connection, "n").await.unwrap()[0].updated_at.unwrap();
+    assert_eq!(time::iso(read), stored);
+}
+
+#[tokio::test]
+async fn what_was_shown_is_deleted_and_nothing_else() {
+    let (_folder, mut connection) = database().await;
+    run(&mut connection, FOREIGN).await;
+    let now = 1_795_199_400_000 + 86_400_000;
+    let filter = |older_than: Option<u64>, namespace: Option<&str>, active: Active| {
+        Filter::new(older_than.map(Duration::from_secs), now, namespace, active).unwrap()
+    };
+    let shards = |rows: &[Checkpoint]| -> Vec<String> {
+        rows.iter().map(|row| format!("{} {}", row.namespace, row.shard_id)).collect()
+    };
+    let check = async |connection: &mut SqliteConnection, filter: Filter, expected: &[&str]| {
+        let rows = prunable(connection, &filter).await.unwrap();
+        assert_eq!(shards(&rows), expected, "{filter:?}");
+        rows
+    };
+    check(&mut connection, filter(Some(3600), None, Active::Keep), &["n s1"]).await;
+    check(&mut connection, filter(Some(86_400 * 2), None, Active::Include), &[]).await;
+    check(&mut connection, filter(None, Some("other"), Active::Keep), &["other s1"]).await;
+    check(&mut connection, filter(None, Some("n"), Active::Keep), &["n s1"]).await;
+    check(&mut connection, filter(Some(3600), Some("other"), Active::Include), &[]).await;
+    let shown =
+        check(&mut connection, filter(None, Some("n"), Active::Include), &["n s1", "n s2", "n s3"])
+            .await;
+
+    // While it was asked, a run claimed a shard, and another row came.
+    create_table(&mut connection).await.unwrap();
+    claim(&mut connection, "n", &ShardId::new("s1"), &StreamIdentity::default()).await.unwrap();
+    claim(&mut connection, "n", &ShardId::new("s9"), &StreamIdentity::default()).await.unwrap();
+    assert_eq!(delete(&mut connection, &shown).await.unwrap(), 2);
+    assert_eq!(shards(&list(&mut connection, None).await.unwrap()), ["n s1", "n s9", "other s1"]);
+    assert_eq!(delete(&mut connection, &shown).await.unwrap(), 0);
+    assert_eq!(delete(&mut connection, &[]).await.unwrap(), 0);
+}

@@ -1,0 +1,125 @@
+//! What every store promises, as one suite. `open` returns the store of a namespace; all of them share one place.
+
+use ctk_flow::Sequence;
+
+use super::*;
+
+/// Runs the whole suite. The place is empty at first.
+pub(crate) async fn keeps_its_promises<S: CheckpointStore>(open: impl AsyncFn(&str) -> S) {
+    knows_nothing_at_first(&open("first").await).await;
+    claims_and_releases(&open("claims").await).await;
+    never_moves_backwards(&open("backwards").await).await;
+    remembers_what_is_finished(&open("finished").await).await;
+    saves_what_was_not_claimed(&open("unclaimed").await).await;
+    keeps_namespaces_apart(&open("one").await, &open("two").await).await;
+}
+
+fn shard(number: u32) -> ShardId {
+    ShardId::new(&format!("shardId-{number:012}"))
+}
+
+fn at(number: u32, sequence: &str) -> Position {
+    Position { shard: shard(number), sequence: Some(Sequence::new(sequence)), finished: false }
+}
+
+/// One text for each row: shard, sequence, active, finished.
+async fn rows(store: &impl CheckpointStore) -> Vec<String> {
+    let show = |row: Checkpoint| {
+        let number = row.shard_id.as_str().trim_start_matches("shardId-").trim_start_matches('0');
+        let sequence = row.sequence.map_or("-".to_owned(), |sequence| sequence.to_string());
+        let active = if row.active == Some(true) { " active" } else { "" };
+        format!("{number}: {sequence}{active}{}", if row.finished { " finished" } else { "" })
+    };
+    store.load().await.unwrap().into_iter().map(show).collect()
+}
+
+async fn knows_nothing_at_first(store: &impl CheckpointStore) {
+    assert!(store.load().await.unwrap().is_empty());
+    store.release(&shard(1)).await.unwrap();
+    assert!(store.load().await.unwrap().is_empty(), "what was never claimed is not released");
+}
+
+async fn claims_and_releases(store: &impl CheckpointStore) {
+    store.claim(&shard(2)).await.unwrap();
+    store.claim(&shard(1)).await.unwrap();
+    assert_eq!(rows(store).await, ["1: - active", "2: - active"]);
+    assert_eq!(store.save(&at(1, "5")).await.unwrap(), Saved::Written);
+    store.release(&shard(1)).await.unwrap();
+    assert_eq!(rows(store).await, ["1: 5", "2: - active"]);
+    store.claim(&shard(1)).await.unwrap();
+    store.claim(&shard(1)).await.unwrap();
+    assert_eq!(rows(store).await, ["1: 5 active", "2: - active"]);
+}
+
+async fn never_moves_backwards(store: &impl CheckpointStore) {
+    let check = async |sequence: &str, stored: &str, written: bool| {
+        let expected =
+            if written { Saved::Written } else { Saved::Behind { stored: Sequence::new(stored) } };
+        assert_eq!(store.save(&at(1, sequence)).await.unwrap(), expected, "{sequence}");
+        assert_eq!(rows(store).await, [format!("1: {stored} active")]);
+    };
+    store.claim(&shard(1)).await.unwrap();
+    check("9", "9", true).await;
+    check("10", "10", true).await;
+    check("9", "10", false).await;
+    check("10", "10", true).await;
+    check(
+        "49650000000000000000000000000000000000000000000000000002",
+        "49650000000000000000000000000000000000000000000000000002",
+        true,
+    )
+    .await;
+    check(
+        "49649999999999999999999999999999999999999999999999999999",
+        "49650000000000000000000000000000000000000000000000000002",
+        false,
+    )
+    .await;
+    check("5", "49650000000000000000000000000000000000000000000000000002", false).await;
+}
+
+async fn remembers_what_is_finished(store: &impl CheckpointStore) {
+    store.claim(&shard(1)).await.unwrap();
+    let finished = Position { finished: true, ..at(1, "7") };
+    assert_eq!(store.save(&finished).await.unwrap(), Saved::Written);
+    store.release(&shard(1)).await.unwrap();
+    assert_eq!(rows(store).await, ["1: 7 finished"]);
+    store.claim(&shard(1)).await.unwrap();
+    assert_eq!(store.save(&at(1, "8")).await.unwrap(), Saved::Written);
+    assert_eq!(rows(store).await, ["1: 8 active finished"]);
+    assert_eq!(
+        store.load().await.unwrap()[0].position(),
+        Position { finished: true, ..at(1, "8") }
+    );
+
+    // A shard that ends without a record, and one that ends after its last was saved.
+    assert_eq!(
+        store.save(&Position { shard: shard(2), sequence: None, finished: true }).await.unwrap(),
+        Saved::Written
+    );
+    assert_eq!(store.save(&at(3, "4")).await.unwrap(), Saved::Written);
+    assert_eq!(
+        store.save(&Position { shard: shard(3), sequence: None, finished: true }).await.unwrap(),
+        Saved::Written
+    );
+    assert_eq!(
+        rows(store).await,
+        ["1: 8 active finished", "2: - active finished", "3: 4 active finished"]
+    );
+}
+
+async fn saves_what_was_not_claimed(store: &impl CheckpointStore) {
+    assert_eq!(store.save(&at(1, "3")).await.unwrap(), Saved::Written);
+    assert_eq!(rows(store).await, ["1: 3 active"]);
+}
+
+async fn keeps_namespaces_apart(one: &impl CheckpointStore, two: &impl CheckpointStore) {
+    one.claim(&shard(1)).await.unwrap();
+    assert_eq!(one.save(&at(1, "3")).await.unwrap(), Saved::Written);
+    assert!(two.load().await.unwrap().is_empty());
+    assert_eq!(two.save(&at(1, "2")).await.unwrap(), Saved::Written);
+    two.release(&shard(1)).await.unwrap();
+    assert_eq!(rows(one).await, ["1: 3 active"]);
+    assert_eq!(rows(two).await, ["1: 2"]);
+    assert_eq!(two.load().await.unwrap()[0].namespace, "two");
+}

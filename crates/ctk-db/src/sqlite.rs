@@ -1,0 +1,162 @@
+//! SQLite: opening a file, and reading the columns of a table.
+
+use std::{path::Path, time::Duration};
+
+use sqlx::{
+    ConnectOptions, Row, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+
+use crate::DbError;
+
+/// A connection, for crates that hand it on and ask nothing of it.
+pub type Connection = SqliteConnection;
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// For writing, created when missing, with a write-ahead log: readers and the writer do not wait for each other.
+    Create,
+    /// For writing, but it must be there.
+    Write,
+    /// For reading only.
+    Read,
+}
+
+/// Pages of the log before it is copied into the database: 64 MiB rather than 4, since a page that many transactions
+/// change (the index of the key) is then copied once.
+const LOG_PAGES: &str = "16384";
+
+/// Memory for pages, in KiB: holds the index of a few million keys, so that a transaction does not spill.
+const CACHE_KIB: &str = "-131072";
+
+/// Opens a file. What can be said about the path is checked first, so that the error names it.
+///
+/// `synchronous` is NORMAL: a crash of the machine may undo the last transactions as a whole, never a part of one
+/// (<https://www.sqlite.org/pragma.html#pragma_synchronous>). As positions are written with their rows, nothing is lost.
+pub async fn open(path: &Path, mode: Mode) -> Result<SqliteConnection, DbError> {
+    check(path, mode)?;
+    let mut options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(mode == Mode::Create)
+        .read_only(mode == Mode::Read)
+        .busy_timeout(Duration::from_secs(30))
+        .disable_statement_logging();
+    if mode != Mode::Read {
+        options = options
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .pragma("cache_size", CACHE_KIB)
+            .pragma("wal_autocheckpoint", LOG_PAGES);
+    }
+    let error = |source| DbError::Open { path: path.to_owned(), source };
+    let mut connection = options.connect().await.map_err(error)?;
+    // Opening reads nothing, so a file that is no database is found out by the first statement.
+    sqlx::query("SELECT count(*) FROM sqlite_master")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(error)?;
+    Ok(connection)
+}
+
+/// Says what is wrong with a path without touching the file, as far as that can be seen.
+pub fn check(path: &Path, mode: Mode) -> Result<(), DbError> {
+    if path.is_dir() {
+        return Err(DbError::Folder { path: path.to_owned() });
+    }
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if mode == Mode::Create && !folder.is_dir() {
+        return Err(DbError::NoFolder { path: path.to_owned() });
+    }
+    if mode != Mode::Create && !path.exists() {
+        return Err(DbError::Missing { path: path.to_owned() });
+    }
+    Ok(())
+}
+
+/// A column as the schema declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// The declared type, as written; empty when there is none.
+    pub declared: String,
+}
+
+/// Returns the columns of a table in their order; none when there is no such table.
+pub async fn columns(
+    connection: &mut SqliteConnection,
+    table: &str,
+) -> Result<Vec<Column>, DbError> {
+    let rows = sqlx::query("SELECT name, type FROM pragma_table_info(?)")
+        .bind(table)
+        .fetch_all(connection)
+        .await
+        .map_err(DbError::statement(format!("read the columns of table {table}")))?;
+    let column = |row: sqlx::sqlite::SqliteRow| Column { name: row.get(0), declared: row.get(1) };
+    Ok(rows.into_iter().map(column).collect())
+}
+
+/// Returns true when the table has a unique index, or primary key, over exactly this column.
+pub async fn is_unique(
+    connection: &mut SqliteConnection,
+    table: &str,
+    column: &str,
+) -> Result<bool, DbError> {
+    let sql = "SELECT count(*) FROM pragma_index_list(?1) AS list \
+               WHERE list.\"unique\" = 1 AND list.partial = 0 \
+               AND (SELECT group_concat(name, char(0)) FROM pragma_index_info(list.name)) = ?2";
+    let count: i64 = sqlx::query_scalar(sql)
+        .bind(table)
+        .bind(column)
+        .fetch_one(connection)
+        .await
+        .map_err(DbError::statement(format!("read the indexes of table {table}")))?;
+    Ok(count > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn says_what_is_wrong_with_a_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = folder.path().join("text.db");
+        std::fs::write(&text, "this is no database, however one looks at it").unwrap();
+        let check = async |path: &str, mode: Mode, expected: &str| {
+            let error = open(&folder.path().join(path), mode).await.unwrap_err();
+            let shown = error.to_string().replace(folder.path().to_str().unwrap(), "F");
+            assert_eq!(shown, expected);
+            assert!(error.hint().is_some(), "{expected}");
+        };
+        check("none.db", Mode::Write, "the database F/none.db does not exist").await;
+        check("none.db", Mode::Read, "the database F/none.db does not exist").await;
+        check("a/b.db", Mode::Create, "the folder of the database F/a/b.db does not exist").await;
+        check("", Mode::Create, "F/ is a folder, not a database").await;
+        check("text.db", Mode::Create, "cannot open the database F/text.db").await;
+        assert!(!folder.path().join("none.db").exists());
+    }
+
+    #[tokio::test]
+    async fn reads_columns_and_unique_indexes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = open(&folder.path().join("a.db"), Mode::Create).await.unwrap();
+        let sql = "CREATE TABLE t (\"k\" TEXT PRIMARY KEY, \"n\" DECIMAL(10, 2), x, u TEXT, UNIQUE (n, u))";
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        let column =
+            |name: &str, declared: &str| Column { name: name.into(), declared: declared.into() };
+        let expected = [
+            column("k", "TEXT"),
+            column("n", "DECIMAL(10, 2)"),
+            column("x", ""),
+            column("u", "TEXT"),
+        ];
+        assert_eq!(columns(&mut connection, "t").await.unwrap(), expected);
+        assert_eq!(columns(&mut connection, "other").await.unwrap(), []);
+        assert!(is_unique(&mut connection, "t", "k").await.unwrap());
+        assert!(!is_unique(&mut connection, "t", "n").await.unwrap());
+        assert!(!is_unique(&mut connection, "t", "u").await.unwrap());
+    }
+}

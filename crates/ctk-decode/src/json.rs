@@ -1,0 +1,107 @@
+//! JSON, read once: the members of an object become cells, numbers keep their text, nested values stay text.
+//!
+//! A text is accepted exactly when RFC 8259 accepts it, it is UTF-8, every escape stands for a character, and it is at most
+//! [`scan::MAX_DEPTH`] levels deep; nested values are held to the same, though nobody looks into them yet. Decisions where the
+//! RFC leaves freedom: a byte order mark at the beginning is skipped; of duplicate members both become cells, and the last
+//! counts; `-0` is the integer 0.
+
+mod escape;
+mod scan;
+
+use ctk_flow::{Changes, ColumnId, Value};
+use thiserror::Error;
+
+use crate::columns::ColumnOrder;
+use scan::{Scanner, Text, Token};
+
+/// The column of a value that is no object.
+pub(crate) const DATA: &str = "data";
+
+/// Why bytes are not JSON, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{problem} at byte {offset}")]
+pub(crate) struct NotJson {
+    problem: &'static str,
+    offset: usize,
+}
+
+/// Reads JSON values into cells. Keeps a buffer for texts with escapes.
+#[derive(Debug, Default)]
+pub(crate) struct Json {
+    order: ColumnOrder,
+    unescaped: String,
+}
+
+impl Json {
+    /// Adds the cells of one JSON value: its members, or `data` when it is no object.
+    ///
+    /// After an error, cells may have been added: the caller abandons the row.
+    pub(crate) fn read_members(
+        &mut self,
+        bytes: &[u8],
+        changes: &mut Changes,
+    ) -> Result<(), NotJson> {
+        let mut scanner = scanner(bytes)?;
+        if scanner.begin_object() {
+            let mut previous = None;
+            while let Some((name, token)) = scanner.member(previous.is_none())? {
+                let name = plain(name, &mut self.unescaped);
+                let column = self.order.column(changes, previous, name);
+                self.add(changes, column, token);
+                previous = Some(column);
+            }
+        } else {
+            let token = scanner.value()?;
+            let column = self.order.column(changes, None, DATA);
+            self.add(changes, column, token);
+        }
+        scanner.end()
+    }
+
+    /// Adds one cell `data` with the JSON text as written.
+    pub(crate) fn read_document(
+        &mut self,
+        bytes: &[u8],
+        changes: &mut Changes,
+    ) -> Result<(), NotJson> {
+        let mut scanner = scanner(bytes)?;
+        let text = scanner.raw_value()?;
+        scanner.end()?;
+        let column = self.order.column(changes, None, DATA);
+        changes.cell(column, Value::Json(text));
+        Ok(())
+    }
+
+    fn add(&mut self, changes: &mut Changes, column: ColumnId, token: Token<'_>) {
+        let value = match token {
+            Token::Null => Value::Null,
+            Token::Bool(value) => Value::Bool(value),
+            Token::Integer(digits) => {
+                digits.parse().map_or(Value::BigInteger(digits), Value::Integer)
+            }
+            Token::Decimal(text) => Value::Decimal(text),
+            Token::Text(text) => Value::Text(plain(text, &mut self.unescaped)),
+            Token::Nested(text) => Value::Json(text),
+        };
+        changes.cell(column, value);
+    }
+}
+
+/// Returns a text without escapes, borrowed where there were none.
+fn plain<'a>(text: Text<'a>, unescaped: &'a mut String) -> &'a str {
+    if text.escaped {
+        escape::unescape(text.raw, unescaped);
+        return unescaped;
+    }
+    text.raw
+}
+
+fn scanner(bytes: &[u8]) -> Result<Scanner<'_>, NotJson> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(Scanner::new(text)),
+        Err(error) => Err(NotJson { problem: "not UTF-8", offset: error.valid_up_to() }),
+    }
+}
+
+#[cfg(test)]
+mod tests;
