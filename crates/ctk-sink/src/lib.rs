@@ -1,1 +1,23 @@
-//! Placeholder.
+//! The sinks: rows, dead letters and positions into a target.
+//!
+//! Each sink implements [`ctk_flow::Target`]; which one an address means is decided by the program's registry.
+//!
+//! - [`sqlite`]: rows, dead letters and position in one transaction, so each record is there exactly once;
+//! - [`jsonl`]: lines, for pipes and for looking; nothing is remembered in it;
+//! - [`discard`]: reads, decodes, counts, and writes nothing, for measuring.
+//!
+//! What they share: the envelope columns ([`envelope`]), the kinds of values ([`kinds`]), the rule for names ([`names`]), and
+//! what to do with records that are no rows ([`dead_letters`]).
+
+pub mod config;
+pub mod dead_letters;
+pub mod discard;
+pub mod envelope;
+mod error;
+pub mod jsonl;
+pub mod kinds;
+pub mod names;
+mod row_json;
+pub mod sqlite;
+
+pub use error::{Shared, SinkError};

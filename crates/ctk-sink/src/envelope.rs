@@ -1,0 +1,192 @@
+//! The envelope: where a row came from, as columns. The same as dlt's `kinesis_stream` writes.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ctk_flow::{Millis, Origin, ShardId};
+
+use crate::names::shake;
+
+/// How much of it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Envelope {
+    /// The message id, and `_kinesis` with everything else.
+    Full,
+    /// The message id only.
+    Id,
+    /// Nothing: records that are read again become further rows.
+    None,
+}
+
+/// The id of a message: the first 15 bytes of SHAKE128 over shard id and sequence number, as base64, so 20 characters; for
+/// the parts of a record beyond the first, `/` and the index.
+///
+/// Two runs that read the same record make the same id, and that is what makes repeated reading harmless.
+pub fn message_id(shard: &ShardId, origin: &Origin, sub_sequence: u32) -> String {
+    let mut digest = [0_u8; 15];
+    shake(&[shard.as_str().as_bytes(), origin.sequence.as_str().as_bytes()], &mut digest);
+    let mut id = String::with_capacity(24);
+    STANDARD.encode_string(digest, &mut id);
+    if sub_sequence > 0 {
+        id.push('/');
+        id.push_str(itoa::Buffer::new().format(sub_sequence));
+    }
+    id
+}
+
+/// Writes the `_kinesis` object of the rows of one shard.
+#[derive(Clone, Debug)]
+pub struct EnvelopeWriter {
+    /// `{"shard_id":"…","seq_no":"`
+    head: String,
+    /// `,"stream_name":"…"}`
+    tail: String,
+    day: Day,
+}
+
+impl EnvelopeWriter {
+    /// Returns a writer; the parts that are the same for all rows are made once.
+    pub fn new(stream: &str, shard: &ShardId) -> Self {
+        Self {
+            head: format!("{{\"shard_id\":{},\"seq_no\":\"", json_text(shard.as_str())),
+            tail: format!(",\"stream_name\":{}}}", json_text(stream)),
+            day: Day::default(),
+        }
+    }
+
+    /// Appends the object as JSON text.
+    pub fn write(&mut self, origin: &Origin, sub_sequence: u32, out: &mut String) {
+        out.push_str(&self.head);
+        out.push_str(origin.sequence.as_str());
+        out.push_str("\",\"sub_seq\":");
+        out.push_str(itoa::Buffer::new().format(sub_sequence));
+        out.push_str(",\"ts\":");
+        match origin.arrived_at {
+            Some(at) => {
+                out.push('"');
+                self.day.write(at, out);
+                out.push('"');
+            }
+            None => out.push_str("null"),
+        }
+        out.push_str(",\"partition\":");
+        match &origin.partition_key {
+            Some(key) if is_plain(key) => {
+                out.push('"');
+                out.push_str(key);
+                out.push('"');
+            }
+            Some(key) => out.push_str(&json_text(key)),
+            None => out.push_str("null"),
+        }
+        out.push_str(&self.tail);
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
+}
+
+/// Returns a text as JSON.
+pub(crate) fn json_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Returns a time as ISO 8601 with milliseconds, UTC: `2026-11-20T18:33:24.123Z`.
+pub fn iso(millis: Millis) -> String {
+    let mut text = String::new();
+    Day::default().write(millis, &mut text);
+    text
+}
+
+/// Remembers the text of the last day: arrival times of neighbouring records mostly share it.
+#[derive(Clone, Debug, Default)]
+struct Day {
+    number: Option<i64>,
+    text: String,
+}
+
+const DAY: i64 = 86_400_000;
+
+impl Day {
+    fn write(&mut self, millis: Millis, out: &mut String) {
+        let number = millis.div_euclid(DAY);
+        if self.number != Some(number) {
+            self.number = Some(number);
+            self.text = chrono::DateTime::from_timestamp_millis(number * DAY).map_or_else(
+                || "0000-00-00T".to_owned(),
+                |day| day.format("%Y-%m-%dT").to_string(),
+            );
+        }
+        out.push_str(&self.text);
+        let rest = millis.rem_euclid(DAY);
+        for (value, width, after) in [
+            (rest / 3_600_000, 2, ':'),
+            (rest / 60_000 % 60, 2, ':'),
+            (rest / 1000 % 60, 2, '.'),
+            (rest % 1000, 3, 'Z'),
+        ] {
+            let mut place = 10_i64.pow(width - 1);
+            while place > 0 {
+                out.push(char::from(
+                    b"0123456789"[usize::try_from(value / place % 10).unwrap_or_default()],
+                ));
+                place /= 10;
+            }
+            out.push(after);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ctk_flow::Sequence;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn origin(sequence: &str, key: Option<&str>, at: Option<Millis>) -> Origin {
+        Origin {
+            sequence: Sequence::new(sequence),
+            partition_key: key.map(str::to_owned),
+            arrived_at: at,
+        }
+    }
+
+    #[test]
+    fn the_message_id_is_that_of_dlt() {
+        let shard = ShardId::new("shardId-000000000000");
+        let origin = origin("49650000000000000000000000000000000000000000000000000002", None, None);
+        assert_eq!(message_id(&shard, &origin, 0), "DeuQ8z+1d37HRjsb9z9/");
+        assert_eq!(message_id(&shard, &origin, 2), "DeuQ8z+1d37HRjsb9z9//2");
+    }
+
+    #[test]
+    fn the_envelope_is_json() {
+        let check = |origin: &Origin, expected: &str| {
+            let mut text = String::new();
+            EnvelopeWriter::new("my \"stream\"", &ShardId::new("shard-1"))
+                .write(origin, 3, &mut text);
+            assert_eq!(text, expected);
+            serde_json::from_str::<serde_json::Value>(&text).unwrap();
+        };
+        check(
+            &origin("42", Some("key"), Some(1_700_000_000_123)),
+            r#"{"shard_id":"shard-1","seq_no":"42","sub_seq":3,"ts":"2023-11-14T22:13:20.123Z","partition":"key","stream_name":"my \"stream\""}"#,
+        );
+        check(
+            &origin("42", None, None),
+            r#"{"shard_id":"shard-1","seq_no":"42","sub_seq":3,"ts":null,"partition":null,"stream_name":"my \"stream\""}"#,
+        );
+        check(
+            &origin("42", Some("a\"\n"), Some(-1)),
+            r#"{"shard_id":"shard-1","seq_no":"42","sub_seq":3,"ts":"1969-12-31T23:59:59.999Z","partition":"a\"\n","stream_name":"my \"stream\""}"#,
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn times_are_those_of_chrono(millis in -60_000_000_000_000_i64..250_000_000_000_000) {
+            let expected = chrono::DateTime::from_timestamp_millis(millis).unwrap();
+            prop_assert_eq!(iso(millis), expected.to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Lines of JSON: `-`, `stdout:`, `jsonl:path`. For pipes and for looking.
+//!
+//! A line is the envelope and the members of the record. Lines are flushed batch by batch; what is read again (after a
+//! crash, or without a checkpoint) is written again, with the same message id.
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ctk_flow::{Changes, Committed, Failure, Position, Target};
+
+use crate::{
+    SinkError,
+    dead_letters::DeadLetters,
+    envelope::{Envelope, EnvelopeWriter, message_id},
+    names, row_json,
+};
+
+/// Writes lines.
+#[derive(Debug)]
+pub struct Jsonl<W> {
+    name: String,
+    stream: String,
+    envelope: Envelope,
+    dead_letters: DeadLetters,
+    out: Arc<Mutex<W>>,
+}
+
+impl Jsonl<BufWriter<File>> {
+    /// Opens a file for appending, and creates it when missing.
+    pub fn file(
+        path: &Path,
+        stream: &str,
+        envelope: Envelope,
+        dead_letters: DeadLetters,
+    ) -> Result<Self, SinkError> {
+        let error = |source| SinkError::File { path: path.display().to_string(), source };
+        let file = File::options().append(true).create(true).open(path).map_err(error)?;
+        Ok(Self::new(
+            &path.display().to_string(),
+            BufWriter::new(file),
+            stream,
+            envelope,
+            dead_letters,
+        ))
+    }
+}
+
+impl<W: Write + Send + 'static> Jsonl<W> {
+    /// Writes to `out`, which errors call `name`.
+    pub fn new(
+        name: &str,
+        out: W,
+        stream: &str,
+        envelope: Envelope,
+        dead_letters: DeadLetters,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            stream: stream.to_owned(),
+            envelope,
+            dead_letters,
+            out: Arc::new(Mutex::new(out)),
+        }
+    }
+
+    fn lines(&self, changes: &Changes) -> String {
+        let mut writer = EnvelopeWriter::new(&self.stream, changes.shard());
+        let mut lines = String::with_capacity(changes.size() * 2 + changes.len() * 300);
+        let mut row_text = String::new();
+        for row in changes.rows() {
+            row_text.clear();
+            if self.envelope != Envelope::None {
+                let id = message_id(changes.shard(), row.origin(), row.sub_sequence());
+                row_text.push_str(",\"_kinesis_msg_id\":\"");
+                row_text.push_str(&id);
+                row_text.push('"');
+            }
+            if self.envelope == Envelope::Full {
+                row_text.push_str(",\"_kinesis\":");
+                writer.write(row.origin(), row.sub_sequence(), &mut row_text);
+            }
+            row_json::members(changes, row, names::of_member, &mut row_text);
+            lines.push('{');
+            lines.push_str(row_text.strip_prefix(',').unwrap_or_default());
+            lines.push_str("}\n");
+        }
+        lines
+    }
+}
+
+impl<W: Write + Send + std::fmt::Debug + 'static> Target for Jsonl<W> {
+    async fn commit(&self, changes: Changes, _: Position) -> Result<Committed, Failure> {
+        self.dead_letters.keep(
+            changes.dead_letters(),
+            &self.stream,
+            changes.shard(),
+            &self.name,
+        )?;
+        let lines = self.lines(&changes);
+        let out = Arc::clone(&self.out);
+        // A pipe may block for as long as its reader likes.
+        let written = tokio::task::spawn_blocking(move || {
+            let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+            out.write_all(lines.as_bytes()).and_then(|()| out.flush())
+        });
+        written.await?.map_err(|source| SinkError::File { path: self.name.clone(), source })?;
+        let dead_lettered = changes.dead_letters().len() as u64;
+        Ok(Committed { written: changes.len() as u64, present: 0, dead_lettered })
+    }
+
+    async fn close(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+}

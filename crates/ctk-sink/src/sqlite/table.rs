@@ -1,0 +1,275 @@
+//! The table as it is, and how it grows: which column a member goes to, and the statements that make one.
+
+use std::collections::HashMap;
+
+use ctk_db::{DbError, quote, sqlite};
+use ctk_flow::{Changes, ColumnId, Value};
+use sqlx::SqliteConnection;
+
+use super::holds::{Holds, declare};
+use crate::{
+    SinkError,
+    envelope::Envelope,
+    kinds::{Kind, Seen},
+    names::{self, ENVELOPE, MESSAGE_ID},
+};
+
+/// SQLite's own limit (<https://www.sqlite.org/limits.html#max_column>).
+const MAX_COLUMNS: usize = 2000;
+
+/// A column.
+#[derive(Clone, Debug)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) holds: Holds,
+}
+
+/// Where a name stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Column(usize),
+    /// There is a column whose name differs in case only.
+    Taken,
+    Free,
+}
+
+/// The columns of a table, kept current with what this run adds.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    pub(super) name: String,
+    pub(super) columns: Vec<Column>,
+    /// By name, in lower case as far as ASCII goes: so far SQLite goes.
+    folded: HashMap<String, usize>,
+    envelope: Envelope,
+}
+
+impl Table {
+    /// Reads the table, creates it with the envelope's columns when missing, and sees to its key.
+    pub(super) async fn open(
+        connection: &mut SqliteConnection,
+        name: &str,
+        envelope: Envelope,
+        create: bool,
+    ) -> Result<Self, SinkError> {
+        let mut table =
+            Self { name: name.to_owned(), columns: Vec::new(), folded: HashMap::new(), envelope };
+        let columns = sqlite::columns(connection, name).await?;
+        let is_new = columns.is_empty();
+        if is_new && !create {
+            return Err(SinkError::NoTable { table: name.to_owned() });
+        }
+        for column in columns {
+            table.push(column.name, Holds::of_declared(&column.declared));
+        }
+        if is_new {
+            table.create(connection).await?;
+        } else {
+            table.complete(connection).await?;
+        }
+        Ok(table)
+    }
+
+    fn push(&mut self, name: String, holds: Holds) -> usize {
+        let slot = self.columns.len();
+        self.folded.insert(name.to_ascii_lowercase(), slot);
+        self.columns.push(Column { name, holds });
+        slot
+    }
+
+    async fn create(&mut self, connection: &mut SqliteConnection) -> Result<(), SinkError> {
+        // A table needs one column at least; without an envelope, the first member brings it.
+        let columns = match self.envelope {
+            Envelope::Full => {
+                format!("{} TEXT NOT NULL PRIMARY KEY, {} JSON", quote(MESSAGE_ID), quote(ENVELOPE))
+            }
+            Envelope::Id => format!("{} TEXT NOT NULL PRIMARY KEY", quote(MESSAGE_ID)),
+            Envelope::None => return Ok(()),
+        };
+        let sql = format!("CREATE TABLE {} ({columns})", quote(&self.name));
+        execute(connection, sql, || format!("create table {}", self.name)).await?;
+        self.push(MESSAGE_ID.to_owned(), Holds::Text);
+        if self.envelope == Envelope::Full {
+            self.push(ENVELOPE.to_owned(), Holds::Json);
+        }
+        Ok(())
+    }
+
+    /// Adds to a table of somebody else what the envelope needs: its columns, and a key over the message id.
+    async fn complete(&mut self, connection: &mut SqliteConnection) -> Result<(), SinkError> {
+        if self.envelope == Envelope::None {
+            return Ok(());
+        }
+        if self.place(MESSAGE_ID) == Place::Free {
+            self.alter(connection, MESSAGE_ID, "TEXT").await?;
+        }
+        if self.envelope == Envelope::Full && self.place(ENVELOPE) == Place::Free {
+            self.alter(connection, ENVELOPE, "JSON").await?;
+        }
+        if !sqlite::is_unique(connection, &self.name, MESSAGE_ID).await? {
+            let index = quote(&format!("{}_{MESSAGE_ID}", self.name));
+            let sql = format!(
+                "CREATE UNIQUE INDEX {index} ON {} ({})",
+                quote(&self.name),
+                quote(MESSAGE_ID)
+            );
+            let created =
+                execute(connection, sql, || format!("create the key of table {}", self.name)).await;
+            created.map_err(|source| SinkError::NoKey {
+                table: self.name.clone(),
+                column: MESSAGE_ID.to_owned(),
+                source: Box::new(source),
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn alter(
+        &mut self,
+        connection: &mut SqliteConnection,
+        name: &str,
+        declared: &str,
+    ) -> Result<usize, SinkError> {
+        let sql = if self.columns.is_empty() {
+            format!("CREATE TABLE {} ({} {declared})", quote(&self.name), quote(name))
+        } else {
+            format!("ALTER TABLE {} ADD COLUMN {} {declared}", quote(&self.name), quote(name))
+        };
+        execute(connection, sql, || format!("add column {name} to table {}", self.name)).await?;
+        Ok(self.push(name.to_owned(), Holds::of_declared(declared)))
+    }
+
+    /// Adds a column of our own. [`Self::is_full`] says when not to ask.
+    pub(super) async fn add(
+        &mut self,
+        connection: &mut SqliteConnection,
+        name: &str,
+        kind: Kind,
+    ) -> Result<usize, SinkError> {
+        self.alter(connection, name, declare(kind)).await
+    }
+
+    /// Returns true when SQLite allows no further column.
+    pub(super) fn is_full(&self) -> bool {
+        self.columns.len() >= MAX_COLUMNS
+    }
+
+    /// Returns where a column of this name stands.
+    pub(super) fn place(&self, name: &str) -> Place {
+        match self.folded.get(&name.to_ascii_lowercase()) {
+            Some(slot) if self.columns[*slot].name == name => Place::Column(*slot),
+            Some(_) => Place::Taken,
+            None => Place::Free,
+        }
+    }
+
+    /// Returns the column of a name, or the name it must be created under.
+    pub(super) fn find(&self, name: String) -> Result<usize, String> {
+        match self.place(&name) {
+            Place::Column(slot) => Ok(slot),
+            Place::Free => Err(name),
+            Place::Taken => {
+                let apart = names::apart(&name);
+                match self.place(&apart) {
+                    Place::Column(slot) => Ok(slot),
+                    Place::Free | Place::Taken => Err(apart),
+                }
+            }
+        }
+    }
+
+    /// Returns the column of each member that occurs, and adds those that are missing and hold more than NULLs.
+    pub(super) async fn resolve(
+        &mut self,
+        connection: &mut SqliteConnection,
+        changes: &Changes,
+        evolve: bool,
+    ) -> Result<Vec<Option<usize>>, SinkError> {
+        let found = |table: &Self, name: &str| table.find(names::of_member(name));
+        let mut slots: Vec<Option<usize>> =
+            changes.columns().iter().map(|name| found(self, name).ok()).collect();
+        if !evolve || slots.iter().all(Option::is_some) {
+            return Ok(slots);
+        }
+        let mut seen = vec![Seen::default(); slots.len()];
+        for (column, value) in changes.rows().flat_map(|row| row.cells()) {
+            if slots[column.index()].is_none() {
+                seen[column.index()].see(value);
+            }
+        }
+        for (index, seen) in seen.into_iter().enumerate() {
+            if let (None, Some(kind), false) = (slots[index], seen.kind(), self.is_full()) {
+                // Asked again: an earlier one of these may have taken the name in another case.
+                slots[index] = Some(match found(self, &changes.columns()[index]) {
+                    Ok(slot) => slot,
+                    Err(name) => self.add(connection, &name, kind).await?,
+                });
+            }
+        }
+        Ok(slots)
+    }
+}
+
+/// Why a value found no column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Misfit {
+    /// It needs this column, which is not there.
+    Column { name: String, kind: Kind },
+    /// It fits this column of the table, which the statement does not name yet.
+    Unused(usize),
+    /// It cannot be stored.
+    Refused(String),
+}
+
+impl Table {
+    /// Returns the column to put a value into, and the value as that column takes it: the member's own one, or the first
+    /// free variant of it.
+    pub(super) fn fit<'a>(
+        &self,
+        own: usize,
+        value: Value<'a>,
+        is_free: impl Fn(usize) -> bool,
+    ) -> Result<(usize, super::holds::Bound<'a>), Misfit> {
+        let mut slot = own;
+        // Each step makes the name longer; three are more than any honest record needs.
+        for _ in 0..4 {
+            let column = &self.columns[slot];
+            if is_free(slot)
+                && let Some(bound) = column.holds.convert(value)
+            {
+                return Ok((slot, bound));
+            }
+            let Some(kind) = Kind::of(value) else { break };
+            slot = self
+                .find(names::variant(&column.name, kind.name()))
+                .map_err(|name| Misfit::Column { name, kind })?;
+        }
+        Err(Misfit::Refused(format!("no column can hold the value of {}", self.columns[own].name)))
+    }
+
+    /// Returns the misfit of a member that has no column of its own.
+    pub(super) fn without_column(
+        &self,
+        changes: &Changes,
+        column: ColumnId,
+        evolve: bool,
+    ) -> Misfit {
+        let name = &changes.columns()[column.index()];
+        Misfit::Refused(if evolve {
+            format!(
+                "the table has {} columns, and SQLite allows no column {name}",
+                self.columns.len()
+            )
+        } else {
+            format!("the table has no column {name}, and evolve=none forbids to add it")
+        })
+    }
+}
+
+async fn execute(
+    connection: &mut SqliteConnection,
+    sql: String,
+    what: impl FnOnce() -> String,
+) -> Result<(), DbError> {
+    let done = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await;
+    done.map(drop).map_err(|source| DbError::Statement { what: what(), source })
+}

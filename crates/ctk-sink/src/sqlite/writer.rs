@@ -1,0 +1,145 @@
+//! The one task that writes: gathers what waits, writes it, and tells those who asked.
+
+use std::sync::Arc;
+
+use ctk_checkpoint::sqlite;
+use ctk_db::DbError;
+use ctk_flow::{Changes, Committed, Position};
+use sqlx::{Connection, SqliteConnection};
+use tokio::{sync::mpsc::Receiver, time::Instant};
+
+use super::{Answer, Checkpoints, Job, Settings, table::Table, transaction};
+use crate::{Shared, SinkError};
+
+/// Runs until it is told to close, or nobody is left to ask.
+pub(super) async fn run(
+    connection: SqliteConnection,
+    settings: Settings,
+    mut queue: Receiver<Job>,
+) {
+    let mut writer = Writer { connection, settings, table: None };
+    let mut next = None;
+    loop {
+        let job = match next.take() {
+            Some(job) => job,
+            None => match queue.recv().await {
+                Some(job) => job,
+                None => return,
+            },
+        };
+        match job {
+            Job::Commit { changes, upto, answer } => {
+                let mut group = Group::default();
+                group.push(*changes, upto, answer);
+                next = group.gather(&writer.settings, &mut queue).await;
+                writer.commit(group).await;
+            }
+            Job::Claim { shard, answer } => {
+                let done = match &writer.settings.checkpoints {
+                    Some(Checkpoints { namespace, stream }) => {
+                        sqlite::claim(&mut writer.connection, namespace, &shard, stream).await
+                    }
+                    None => Ok(()),
+                };
+                tell(answer, done.map_err(share));
+            }
+            Job::Release { shard, answer } => {
+                let done = match &writer.settings.checkpoints {
+                    Some(Checkpoints { namespace, .. }) => {
+                        sqlite::release(&mut writer.connection, namespace, &shard).await
+                    }
+                    None => Ok(()),
+                };
+                tell(answer, done.map_err(share));
+            }
+            Job::Close { answer } => {
+                let closed = writer.connection.close().await;
+                tell(
+                    answer,
+                    closed.map_err(|error| share(DbError::statement("close the database")(error))),
+                );
+                return;
+            }
+        }
+    }
+}
+
+struct Writer {
+    connection: SqliteConnection,
+    settings: Settings,
+    table: Option<Table>,
+}
+
+impl Writer {
+    async fn commit(&mut self, group: Group) {
+        let written = transaction::write(
+            &mut self.connection,
+            &mut self.table,
+            &self.settings,
+            group.batches,
+        )
+        .await;
+        match written {
+            Ok(committed) => {
+                for (answer, committed) in group.answers.into_iter().zip(committed) {
+                    tell(answer, Ok(committed));
+                }
+            }
+            Err(error) => {
+                let error = share(error);
+                group.answers.into_iter().for_each(|answer| tell(answer, Err(error.clone())));
+            }
+        }
+    }
+}
+
+fn share(error: impl Into<SinkError>) -> Shared {
+    Shared(Arc::new(error.into()))
+}
+
+/// Who asked may have gone: the run is being dropped.
+fn tell<T>(answer: Answer<T>, result: Result<T, Shared>) {
+    drop(answer.send(result));
+}
+
+/// Batches that go into one transaction.
+#[derive(Default)]
+struct Group {
+    batches: Vec<(Changes, Position)>,
+    answers: Vec<Answer<Committed>>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Group {
+    fn push(&mut self, changes: Changes, upto: Position, answer: Answer<Committed>) {
+        self.rows += changes.len();
+        self.bytes += changes.size();
+        self.batches.push((changes, upto));
+        self.answers.push(answer);
+    }
+
+    /// Takes every batch that waits, and lingers for more while the group is not full. Returns the job that ended it, if
+    /// that is none of these.
+    ///
+    /// What waits is always taken, however much it is: its memory is bounded by the budget of the run, and a larger
+    /// transaction writes each page of the index once rather than often (`docs/decisions/0003-sqlite-transactions.md`).
+    async fn gather(&mut self, settings: &Settings, queue: &mut Receiver<Job>) -> Option<Job> {
+        let deadline = Instant::now() + settings.linger;
+        loop {
+            let waiting = match queue.try_recv() {
+                Ok(job) => Some(job),
+                Err(_) if settings.linger.is_zero() || self.is_full(settings) => return None,
+                Err(_) => tokio::time::timeout_at(deadline, queue.recv()).await.ok().flatten(),
+            };
+            match waiting {
+                Some(Job::Commit { changes, upto, answer }) => self.push(*changes, upto, answer),
+                other => return other,
+            }
+        }
+    }
+
+    fn is_full(&self, settings: &Settings) -> bool {
+        self.rows >= settings.batch_rows || self.bytes >= settings.batch_bytes
+    }
+}

@@ -1,0 +1,209 @@
+//! `ctk load`: from two addresses to a run, and what is said of it.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use ctk_decode::{DecodeOptions, Decoder};
+use ctk_flow::{Budget, Ledger, Plan, Run, Totals};
+use ctk_kinesis::{KinesisConfig, KinesisSource, StartAt, config::Checkpointer};
+use ctk_sink::envelope::Envelope;
+use ctk_url::{SourceUrl, TargetUrl};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cli::LoadArgs,
+    exit::CommandError,
+    registry::Prepared,
+    signals,
+    ui::{Ui, count, progress::Progress, thousands},
+};
+
+/// How often shards are looked for while following.
+const RELIST: Duration = Duration::from_secs(10);
+
+/// What one answer of Kinesis may hold (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html>).
+const ANSWER_BYTES: usize = 10 << 20;
+
+/// Loads.
+pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, CommandError> {
+    if arguments.transformation.is_some() {
+        return Err(CommandError::usage(
+            "--transformation is for change data, which this version does not load yet",
+        ));
+    }
+    let now = chrono::Utc::now().timestamp_millis();
+    let mut config = KinesisConfig::from_url(&SourceUrl::parse(&arguments.source)?, now)?;
+    if arguments.once || arguments.follow {
+        config.once = arguments.once;
+    }
+    let target = Prepared::new(&target_url(&arguments)?, &config, &arguments).await?;
+
+    // From here on a signal ends the run in the usual way.
+    let stop = CancellationToken::new();
+    let received = signals::listen(ui, &stop)?;
+    if arguments.dry_run {
+        config.create = None;
+    }
+    let opened = KinesisSource::open(&config, target.saved.clone(), now);
+    let source = tokio::select! {
+        opened = opened => opened?,
+        () = stop.cancelled() => return Ok(ExitCode::from(received.exit_code().unwrap_or_default())),
+    };
+    target.check_stream(source.stream())?;
+    if arguments.dry_run {
+        return dry_run(&source, &config, &target, ui);
+    }
+    if config.checkpoint.checkpointer == Checkpointer::None {
+        note_that_nothing_is_remembered(&config, ui);
+    }
+    if config.decode.envelope == ctk_kinesis::config::Envelope::None {
+        ui.note(
+            "envelope=none: rows have no key, so a record that is read again becomes another row",
+        );
+    }
+
+    let letters = target.where_letters_are();
+    let envelope = match config.decode.envelope {
+        ctk_kinesis::config::Envelope::Full => Envelope::Full,
+        ctk_kinesis::config::Envelope::Id => Envelope::Id,
+        ctk_kinesis::config::Envelope::None => Envelope::None,
+    };
+    let target = target.open(source.stream(), envelope).await?;
+    let ledger = Arc::new(Ledger::default());
+    let plan = Plan {
+        budget: Budget::new(usize::try_from(config.buffer).unwrap_or(usize::MAX)),
+        read_bytes: ANSWER_BYTES,
+        until: config.until,
+        max_records: config.max_records,
+        relist: (!config.once).then_some(RELIST),
+    };
+    let decoder = Decoder::new(decode_options(&config));
+    let progress = Progress::start(ui, &ledger, arguments.progress);
+    let start = Instant::now();
+    let ended =
+        Run::new(decoder, target.clone(), Arc::new(target), plan, &stop, Arc::clone(&ledger))
+            .run(source)
+            .await;
+    progress.finish().await;
+    let totals = ledger.totals();
+    ui.note(&summary(&totals, start.elapsed()));
+    if totals.dead_lettered > 0 {
+        ui.warning(&format!(
+            "{}; look into: {letters}",
+            count(totals.dead_lettered, "dead letter")
+        ));
+    }
+    ended?;
+    if !totals.balance() {
+        return Err(CommandError::failed(
+            "the account of the run does not balance: records may be missing",
+        ));
+    }
+    Ok(ExitCode::from(received.exit_code().unwrap_or_default()))
+}
+
+fn target_url(arguments: &LoadArgs) -> Result<TargetUrl, CommandError> {
+    match (&arguments.target, &arguments.cluster_url) {
+        (Some(target), Some(other)) if target != other => Err(CommandError::usage(
+            "two targets are given, as TARGET and as --cluster-url (or CRATEDB_CLUSTER_URL)",
+        )
+        .hint("give one of them".to_owned())),
+        (Some(target), _) | (None, Some(target)) => Ok(TargetUrl::parse(target)?),
+        (None, None) => Err(CommandError::usage("the target is missing")
+            .hint("ctk load SOURCE sqlite:my.db, or set CRATEDB_CLUSTER_URL".to_owned())),
+    }
+}
+
+fn decode_options(config: &KinesisConfig) -> DecodeOptions {
+    use ctk_kinesis::config::{Aggregation, Compression, Format, Layout};
+    DecodeOptions {
+        format: match config.decode.format {
+            Format::Json => ctk_decode::Format::Json,
+            Format::Ndjson => ctk_decode::Format::Ndjson,
+            Format::Raw => ctk_decode::Format::Raw,
+        },
+        compression: match config.decode.compression {
+            Compression::Auto => ctk_decode::Compression::Auto,
+            Compression::None => ctk_decode::Compression::None,
+        },
+        aggregation: match config.decode.aggregation {
+            Aggregation::Auto => ctk_decode::Aggregation::Auto,
+            Aggregation::None => ctk_decode::Aggregation::None,
+        },
+        max_record_bytes: usize::try_from(config.decode.max_record_bytes).unwrap_or(usize::MAX),
+        layout: match config.decode.layout {
+            Layout::Columns => ctk_decode::Layout::Columns,
+            Layout::Document => ctk_decode::Layout::Document,
+        },
+    }
+}
+
+fn note_that_nothing_is_remembered(config: &KinesisConfig, ui: &Ui) {
+    ui.note(&format!(
+        "no checkpointer: the next run starts with {} again, and rows that are there already stay as they are; \
+         add checkpointer=target to the source address to go on from where this one ends",
+        start(&config.start)
+    ));
+}
+
+/// Says what a run would do.
+fn dry_run(
+    source: &KinesisSource,
+    config: &KinesisConfig,
+    target: &Prepared,
+    ui: &Ui,
+) -> Result<ExitCode, CommandError> {
+    let (stream, shards) = (source.stream(), source.shards());
+    let closed = shards.iter().filter(|shard| shard.closed).count() as u64;
+    let known = shards.iter().filter(|shard| target.saved.contains_key(&shard.id)).count() as u64;
+    let text = format!(
+        "stream:      {} ({}, {} of them closed)\nstart:       {}\nends:        {}\ntarget:      {}\ncheckpoints: {}\n\
+         nothing was read, nothing was written\n",
+        stream.arn,
+        count(shards.len() as u64, "shard"),
+        thousands(closed),
+        start(&config.start),
+        if config.once { "when all that is there now is read" } else { "when it is interrupted" },
+        target.describe(),
+        if target.remembers() {
+            format!("namespace {}, {} known", config.checkpoint.name, count(known, "shard"))
+        } else {
+            "none".to_owned()
+        },
+    );
+    ui.result(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where shards begin that no checkpoint knows, in words.
+fn start(start: &StartAt) -> String {
+    match start {
+        StartAt::Earliest => "the oldest record".to_owned(),
+        StartAt::Time(at) => format!("the records of {} and later", ctk_checkpoint::time::iso(*at)),
+        StartAt::At { shard, sequence } => {
+            format!("record {sequence} of shard {shard}, else the oldest record")
+        }
+        StartAt::After { shard, sequence } => {
+            format!("behind record {sequence} of shard {shard}, else the oldest record")
+        }
+    }
+}
+
+/// The account of the run, in one line.
+fn summary(totals: &Totals, elapsed: Duration) -> String {
+    let rate = totals.read * 1000 / u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+    let present = match totals.present {
+        0 => String::new(),
+        present => format!(" ({} there before)", thousands(present)),
+    };
+    format!(
+        "{} read = {} written{present} + {} dead-lettered + {} filtered; {} in {:.1} s, {}/s",
+        count(totals.read, "record"),
+        thousands(totals.written),
+        thousands(totals.dead_lettered),
+        thousands(totals.filtered),
+        indicatif::HumanBytes(totals.bytes),
+        elapsed.as_secs_f64(),
+        thousands(rate),
+    )
+}
