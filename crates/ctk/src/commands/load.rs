@@ -179,6 +179,7 @@ fn dry_run(
 fn start(start: &StartAt) -> String {
     match start {
         StartAt::Earliest => "the oldest record".to_owned(),
+        StartAt::Latest => "the records that come from now on".to_owned(),
         StartAt::Time(at) => format!("the records of {} and later", ctk_checkpoint::time::iso(*at)),
         StartAt::At { shard, sequence } => {
             format!("record {sequence} of shard {shard}, else the oldest record")

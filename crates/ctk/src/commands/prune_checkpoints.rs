@@ -3,13 +3,13 @@
 use std::io::IsTerminal;
 
 use ctk_checkpoint::{
-    Checkpoint,
+    Checkpoint, CheckpointRow,
     prune::{Active, Filter},
     sqlite,
 };
 use ctk_db::sqlite::Mode;
 use ctk_url::duration::parse_duration;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use super::checkpoints::open;
 use crate::{
@@ -54,7 +54,10 @@ pub(super) async fn run(arguments: &PruneArgs, ui: &Ui) -> Result<(), CommandErr
     }
     let text = match format {
         Format::Table => format!("{} deleted\n", count(deleted, "row")),
-        Format::Json | Format::Csv => answer("deleted", json!(deleted), &filter, None)?,
+        Format::Json | Format::Csv => {
+            Answer { deleted: Some(deleted), cutoff: filter.cutoff_text(), ..Answer::default() }
+                .text()?
+        }
     };
     Ok(ui.result(&text)?)
 }
@@ -73,30 +76,34 @@ fn would_delete(
             Ok(format!("{table}{} would be deleted\n", count(rows.len() as u64, "row")))
         }
         Format::Csv => table::checkpoints(rows, format, now).map_err(CommandError::failed),
-        Format::Json => answer("would_delete", json!(rows.len()), filter, Some(rows)),
+        Format::Json => Answer {
+            would_delete: Some(rows.len() as u64),
+            cutoff: filter.cutoff_text(),
+            rows: Some(rows.iter().map(CheckpointRow::from).collect()),
+            ..Answer::default()
+        }
+        .text(),
     }
 }
 
-/// The answer of the Python ctk, with the rows added.
-fn answer(
-    name: &str,
-    number: Value,
-    filter: &Filter,
-    rows: Option<&[Checkpoint]>,
-) -> Result<String, CommandError> {
-    let mut answer = Map::new();
-    answer.insert(name.to_owned(), number);
-    if let Some(cutoff) = filter.cutoff_text() {
-        answer.insert("cutoff".to_owned(), json!(cutoff));
+/// The answer of the Python ctk, in its order, with the rows added.
+#[derive(Default, Serialize)]
+struct Answer<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_delete: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cutoff: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<Vec<CheckpointRow<'a>>>,
+}
+
+impl Answer<'_> {
+    fn text(&self) -> Result<String, CommandError> {
+        let text = serde_json::to_string_pretty(self).map_err(CommandError::failed)?;
+        Ok(format!("{text}\n"))
     }
-    if let Some(rows) = rows {
-        let rows = table::json(rows)
-            .and_then(|text| serde_json::from_str(&text))
-            .map_err(CommandError::failed)?;
-        answer.insert("rows".to_owned(), rows);
-    }
-    let text = serde_json::to_string_pretty(&answer).map_err(CommandError::failed)?;
-    Ok(format!("{text}\n"))
 }
 
 fn confirm(rows: &[Checkpoint]) -> Result<bool, CommandError> {

@@ -17,7 +17,7 @@ pub fn format(wanted: Option<Format>) -> Format {
 /// and times as milliseconds since 1970.
 pub fn checkpoints(rows: &[Checkpoint], format: Format, now: Millis) -> serde_json::Result<String> {
     Ok(match format {
-        Format::Table => format!("{}\n", table(rows, now)),
+        Format::Table => format!("{}\n", table(rows, now).trim_fmt()),
         Format::Json => format!("{}\n", json(rows)?),
         Format::Csv => csv(rows),
     })
@@ -38,13 +38,27 @@ fn table(rows: &[Checkpoint], now: Millis) -> Table {
         table.add_row([
             row.namespace.clone(),
             row.shard_id.to_string(),
-            row.sequence.as_ref().map_or_else(|| "–".to_owned(), ToString::to_string),
+            row.sequence
+                .as_ref()
+                .map_or_else(|| "–".to_owned(), |sequence| shortened(sequence.as_str())),
             state(row).to_owned(),
-            row.updated_at.map_or_else(|| "–".to_owned(), ctk_checkpoint::time::iso),
+            row.updated_at.map_or_else(
+                || "–".to_owned(),
+                |at| ctk_checkpoint::time::iso(at - at.rem_euclid(1000)).replace(".000", ""),
+            ),
             row.updated_at.map_or_else(|| "–".to_owned(), |at| age(at, now)),
         ]);
     }
     table
+}
+
+/// 56 digits are too many for a table; JSON and CSV have them all.
+fn shortened(sequence: &str) -> String {
+    match (sequence.get(..6), sequence.len().checked_sub(8).and_then(|start| sequence.get(start..)))
+    {
+        (Some(head), Some(tail)) if sequence.len() > 20 => format!("{head}…{tail}"),
+        _ => sequence.to_owned(),
+    }
 }
 
 fn state(row: &Checkpoint) -> &'static str {
@@ -91,7 +105,8 @@ mod tests {
 
     fn rows() -> Vec<Checkpoint> {
         let mut active = Checkpoint::new("orders, \"new\"", ShardId::new("shardId-000000000000"));
-        active.sequence = Some(Sequence::new("42"));
+        active.sequence =
+            Some(Sequence::new("49650000000000000000000000000000000000000000000000000002"));
         active.updated_at = Some(NOW - 12_000);
         let mut idle = Checkpoint::new("orders", ShardId::new("shardId-000000000001"));
         idle.active = Some(false);

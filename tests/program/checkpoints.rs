@@ -1,0 +1,133 @@
+//! `ctk list-checkpoints` and `ctk prune-checkpoints`, in both spellings.
+
+use std::process::Command;
+
+use crate::world::{World, assert_shown, ended};
+
+async fn with_checkpoints() -> World {
+    let world = World::with_sensors().await;
+    world.load("&checkpointer=target", "sqlite:demo.db").await;
+    let mut connection =
+        ctk_db::sqlite::open(&world.path("demo.db"), ctk_db::sqlite::Mode::Write).await.unwrap();
+    let sql = "INSERT INTO kinesis_checkpoints (namespace, shard_id, sequence, active, updated_at) VALUES \
+               ('old', 'shardId-000000000000', '123', FALSE, '2020-01-01T00:00:00.000Z'), \
+               ('old', 'shardId-000000000001', NULL, FALSE, '2020-01-01T00:00:00.000Z'), \
+               ('killed', 'shardId-000000000000', '456', TRUE, '2020-01-01T00:00:00.000Z')";
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    world
+}
+
+#[tokio::test]
+async fn list() {
+    let world = with_checkpoints().await;
+    let json = world.run(&["list-checkpoints", "sqlite:demo.db"]).await;
+    assert_shown!(json.shown(0));
+    for spelling in [&["ls"][..], &["kinesis", "list-checkpoints"], &["kinesis", "ls"]] {
+        let same = world.run(&[spelling, &["sqlite:demo.db"]].concat()).await;
+        assert_eq!((same.code, &same.stdout), (Some(0), &json.stdout));
+    }
+    let table = world
+        .run(&["ls", "--namespace", "old", "--format", "table", "sqlite:demo.db"])
+        .await
+        .shown(0);
+    // The age of these rows grows with the calendar.
+    assert_shown!(regex_years(&table));
+    assert_shown!(
+        world
+            .run(&["ls", "--namespace", "none", "--format", "table", "sqlite:demo.db"])
+            .await
+            .shown(0)
+    );
+    assert_shown!(world.run(&["ls", "--namespace", "none", "sqlite:demo.db"]).await.shown(0));
+
+    let mut command = world.command(&["ls", "--namespace", "demo"]);
+    command.env("CRATEDB_CLUSTER_URL", "sqlite:demo.db");
+    assert_eq!(ended(command).await.code, Some(0));
+}
+
+fn regex_years(text: &str) -> String {
+    text.lines()
+        .map(|line| match line.find(" d ago") {
+            Some(end) => {
+                let start = line[..end].rfind(' ').map_or(0, |start| start + 1);
+                format!("{}AGE{}", &line[..start], &line[end..])
+            }
+            None => line.to_owned(),
+        })
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
+}
+
+#[tokio::test]
+async fn prune() {
+    let world = with_checkpoints().await;
+    let dry = world
+        .run(&["prune-checkpoints", "--older-than", "30d", "--dry-run", "sqlite:demo.db"])
+        .await;
+    assert_shown!(dry.shown(0));
+    assert_shown!(world.run(&["prune", "--older-than", "30d", "sqlite:demo.db"]).await.shown(2));
+    assert_shown!(
+        world
+            .run(&["kinesis", "prune", "--older-than", "30d", "--yes", "sqlite:demo.db"])
+            .await
+            .shown(0)
+    );
+    let left = "SELECT namespace FROM kinesis_checkpoints ORDER BY namespace";
+    assert_eq!(world.query("demo.db", left).await, ["demo", "killed"]);
+    let killed = [
+        "kinesis",
+        "prune-checkpoints",
+        "--namespace",
+        "killed",
+        "--include-active",
+        "--yes",
+        "sqlite:demo.db",
+    ];
+    assert_shown!(world.run(&killed).await.shown(0));
+    assert_eq!(world.query("demo.db", left).await, ["demo"]);
+}
+
+#[tokio::test]
+async fn wrong_use() {
+    let world = with_checkpoints().await;
+    let mut all = String::new();
+    for (code, arguments) in [
+        (2, &["ls"][..]),
+        (2, &["ls", "crate://localhost/"]),
+        (1, &["ls", "sqlite:none.db"]),
+        (2, &["prune", "--yes", "sqlite:demo.db"]),
+        (2, &["prune", "--older-than", "7days", "--yes", "sqlite:demo.db"]),
+        (2, &["prune", "--older-than", "0d", "--yes", "sqlite:demo.db"]),
+        (2, &["prune", "--older-than", "99999999999d", "--yes", "sqlite:demo.db"]),
+    ] {
+        let ended = world.run(arguments).await;
+        all += &format!("$ ctk {}\n{}", arguments.join(" "), ended.shown(code));
+    }
+    world.load("", "sqlite:without.db").await;
+    all += &world.run(&["ls", "sqlite:without.db"]).await.shown(1);
+    assert_shown!(all);
+    assert!(!world.path("none.db").exists());
+    assert_eq!(world.query("demo.db", "SELECT count(*) FROM kinesis_checkpoints").await, ["4"]);
+}
+
+/// On a terminal it shows the rows and asks. `script` (of util-linux, part of every Debian) is the terminal.
+#[tokio::test]
+async fn prune_asks_on_a_terminal() {
+    let world = with_checkpoints().await;
+    let line = format!("{} prune --older-than 30d sqlite:demo.db", env!("CARGO_BIN_EXE_ctk"));
+    let answer = |letter: &str| {
+        let shell = format!(
+            "(sleep 1; printf '{letter}') | script --quiet --return --command 'stty cols 120; {line}' /dev/null"
+        );
+        Command::new("sh").args(["-c", &shell]).current_dir(world.path("")).output().unwrap()
+    };
+    let no = answer("n");
+    let shown = String::from_utf8(no.stdout).unwrap();
+    assert!(shown.contains("Delete 2 checkpoint rows?"), "{shown}");
+    assert!(shown.contains("shardId-000000000001"), "the rows are shown: {shown}");
+    assert_eq!(no.status.code(), Some(1), "{shown}");
+    assert_eq!(world.query("demo.db", "SELECT count(*) FROM kinesis_checkpoints").await, ["4"]);
+    let yes = answer("y");
+    assert_eq!(yes.status.code(), Some(0), "{}", String::from_utf8_lossy(&yes.stdout));
+    assert_eq!(world.query("demo.db", "SELECT count(*) FROM kinesis_checkpoints").await, ["2"]);
+}

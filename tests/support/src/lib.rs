@@ -1,0 +1,10 @@
+//! What tests, the demo and the benchmarks share. Nothing here is part of the shipped program.
+
+mod arrivals;
+pub mod client;
+pub mod embedded;
+pub mod kinesis_local;
+pub mod layer;
+pub mod records;
+pub mod replay;
+pub mod script;

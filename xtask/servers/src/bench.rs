@@ -1,0 +1,60 @@
+//! `bench`: what loading costs, beside the least that reading costs, on the same stream, in the same run.
+//!
+//! The stream is served from memory by another process ([`crate::replay`]). Each case is a process of its own, run once
+//! per round, one after another; after each, what landed is checked. The figures are medians over the rounds.
+
+mod case;
+mod measure;
+mod report;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::arguments::Arguments;
+use crate::replay::ReplayProcess;
+use case::Case;
+pub(crate) use case::tells;
+
+/// What is measured, and where.
+struct Plan {
+    ctk: PathBuf,
+    folder: PathBuf,
+    stream: String,
+    shards: u32,
+    records: u64,
+    rounds: usize,
+    cases: Vec<Case>,
+}
+
+/// Measures and prints a table in Markdown.
+pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
+    let plan = Plan {
+        ctk: arguments.require("--ctk")?,
+        folder: crate::root()?.join("target/bench"),
+        stream: "bench".to_owned(),
+        shards: arguments.take("--shards")?.unwrap_or(4),
+        records: arguments.take("--records")?.unwrap_or(1_000_000),
+        rounds: arguments.take("--rounds")?.unwrap_or(3),
+        cases: Case::parse(arguments.take::<String>("--only")?.as_deref())?,
+    };
+    arguments.finish()?;
+    if plan.shards == 0 || plan.records == 0 || plan.rounds == 0 {
+        bail!("--records, --shards and --rounds must be at least 1");
+    }
+    fs::create_dir_all(&plan.folder)
+        .with_context(|| format!("cannot create {}", plan.folder.display()))?;
+    eprintln!("encoding {} records ...", plan.records);
+    let replay = ReplayProcess::start(&plan.stream, plan.shards, plan.records)?;
+    let mut figures = Vec::new();
+    for round in 1..=plan.rounds {
+        for case in &plan.cases {
+            eprintln!("round {round} of {}: {} ...", plan.rounds, case.name());
+            let measured = case.measure(&plan, &replay.endpoint)?;
+            figures.push((*case, measured));
+        }
+    }
+    print!("{}", report::markdown(&plan, &figures));
+    Ok(())
+}

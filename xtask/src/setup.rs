@@ -1,0 +1,138 @@
+//! `setup`: installs what the tests need and the machine lacks, and says what it does.
+//!
+//! Nothing is installed twice: when all is there, it takes a moment and prints one line. `--check` only tells.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::shell;
+
+/// The second Kinesis emulator, by other people, that the conformance tests start with node.
+const KINESIS_LOCAL: &str = "0.6.2";
+
+/// Something the tests need.
+struct Need {
+    name: &'static str,
+    what_for: &'static str,
+    there: fn() -> bool,
+    install: fn() -> Result<()>,
+}
+
+const NEEDS: [Need; 3] = [
+    Need {
+        name: "cargo-nextest",
+        what_for: "runs the tests",
+        there: || shell::works(&mut shell::cargo(&["nextest", "--version"])),
+        install: || shell::run(&mut shell::cargo(&["install", "--locked", "cargo-nextest"])),
+    },
+    Need {
+        name: "node and npm",
+        what_for: "run the second Kinesis emulator",
+        there: || {
+            ["node", "npm"]
+                .iter()
+                .all(|name| shell::works(&mut shell::program(name, &["--version"])))
+        },
+        install: install_node,
+    },
+    Need {
+        name: "kinesis-local",
+        what_for: "the second Kinesis emulator",
+        there: kinesis_local_is_there,
+        install: install_kinesis_local,
+    },
+];
+
+/// Installs what is missing.
+pub(crate) fn install() -> Result<()> {
+    let missing = missing();
+    for need in &missing {
+        println!("setup: {} is missing ({}); installing it", need.name, need.what_for);
+        (need.install)().with_context(|| format!("cannot install {}", need.name))?;
+        if !(need.there)() {
+            bail!("{} was installed, but does not work", need.name);
+        }
+    }
+    if missing.is_empty() {
+        println!("setup: nothing is missing");
+    } else {
+        println!("setup: done");
+    }
+    Ok(())
+}
+
+/// Tells what is missing; that is an error.
+pub(crate) fn check() -> Result<()> {
+    let missing = missing();
+    if missing.is_empty() {
+        println!("setup: nothing is missing");
+        return Ok(());
+    }
+    for need in &missing {
+        println!("setup: {} is missing ({})", need.name, need.what_for);
+    }
+    bail!("{} missing; `cargo xtask setup` installs what it can", missing.len())
+}
+
+fn missing() -> Vec<&'static Need> {
+    NEEDS.iter().filter(|need| !(need.there)()).collect()
+}
+
+/// Debian's package manager can do it for root; elsewhere there are too many ways to choose one.
+fn install_node() -> Result<()> {
+    let root = shell::output(&mut shell::program("id", &["-u"])).is_ok_and(|id| id.trim() == "0");
+    if !(root && PathBuf::from("/etc/debian_version").exists()) {
+        bail!(
+            "install Node.js 18 or later with npm (your system's package, or nodejs.org), then repeat"
+        );
+    }
+    let install = || {
+        shell::run(&mut shell::program(
+            "apt-get",
+            &["install", "--yes", "--no-install-recommends", "npm", "nodejs"],
+        ))
+    };
+    // A fresh system has no list of packages yet.
+    install().or_else(|_| {
+        shell::run(&mut shell::program("apt-get", &["update"]))?;
+        install()
+    })
+}
+
+fn kinesis_local_folder() -> PathBuf {
+    shell::root().join("target/tools/kinesis-local")
+}
+
+fn kinesis_local_is_there() -> bool {
+    let manifest = kinesis_local_folder().join("node_modules/kinesis-local/package.json");
+    fs::read_to_string(manifest).is_ok_and(|text| has_version(&text, KINESIS_LOCAL))
+}
+
+/// Returns whether a package's manifest names this version, however it is laid out.
+fn has_version(manifest: &str, version: &str) -> bool {
+    let dense: String = manifest.split_whitespace().collect();
+    dense.contains(&format!("\"version\":\"{version}\""))
+}
+
+fn install_kinesis_local() -> Result<()> {
+    let folder = kinesis_local_folder();
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let package = format!("kinesis-local@{KINESIS_LOCAL}");
+    let arguments = ["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"];
+    shell::run(shell::program("npm", &arguments).arg(&folder).arg(package))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_found_in_any_layout() {
+        assert!(has_version("{\n  \"version\" : \"0.6.2\",\n}", "0.6.2"));
+        assert!(has_version("{\"version\":\"0.6.2\"}", "0.6.2"));
+        assert!(!has_version("{\"version\": \"0.6.20\"}", "0.6.2"));
+        assert!(!has_version("", "0.6.2"));
+    }
+}
