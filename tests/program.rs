@@ -1,16 +1,23 @@
 //! The built program against an embedded Kinesis: what a user types, and what comes of it.
 
+#[cfg(test)]
 #[path = "program/bad_input.rs"]
 mod bad_input;
+#[cfg(test)]
 #[path = "program/checkpoints.rs"]
 mod checkpoints;
+#[cfg(test)]
 #[path = "program/kill.rs"]
 mod kill;
+#[cfg(test)]
 #[path = "program/load.rs"]
 mod load;
+#[cfg(test)]
 #[path = "program/secrets.rs"]
 mod secrets;
+#[cfg(test)]
 #[path = "program/signals.rs"]
 mod signals;
+#[cfg(test)]
 #[path = "program/world.rs"]
 mod world;

@@ -19,7 +19,7 @@ async fn stop_with(signal: &str, code: i32) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_mins(1);
     tokio::time::timeout(patience, written("2")).await.expect("the first records are loaded");
     // It follows: what comes later is loaded, too.
     world.put(br#"{"sensor_id":3}"#).await;

@@ -217,9 +217,9 @@ impl Changes {
         self.rows.len()
     }
 
-    /// Returns true when there is nothing to insert and nothing to dead-letter.
+    /// Returns true when there is no row.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.dead_letters.is_empty()
+        self.rows.is_empty()
     }
 
     /// Returns the bytes of payload held.

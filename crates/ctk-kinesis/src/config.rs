@@ -1,0 +1,335 @@
+//! What an address says about a Kinesis source: every option taken, checked, and turned into values.
+//!
+//! Also the options that other rooms obey (`format`, `layout`, `checkpointer` …) stand here, since they are part of the
+//! address of the source; the program hands them on. What is not built yet is refused by name, never ignored.
+
+mod error;
+mod options;
+mod parts;
+
+use std::time::Duration;
+
+use ctk_flow::{Millis, Sequence, ShardId};
+use ctk_url::{FILE, OptionError, Options, SourceScheme, SourceUrl, StreamRef};
+
+pub use error::ConfigError;
+pub use options::OPTIONS;
+
+use crate::identity::Identity;
+use options as option;
+
+/// Where shards begin that no checkpoint knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartAt {
+    /// With the oldest record that the stream keeps.
+    Earliest,
+    /// With the first record that arrives after the start of the run, by the clock of the service.
+    Latest,
+    /// With the first record of this time or later.
+    Time(Millis),
+    /// One shard at this record, the others with their oldest.
+    At {
+        /// The shard.
+        shard: ShardId,
+        /// The first record to read.
+        sequence: Sequence,
+    },
+    /// One shard behind this record, the others with their oldest.
+    After {
+        /// The shard.
+        shard: ShardId,
+        /// The last record not to read.
+        sequence: Sequence,
+    },
+}
+
+/// A Kinesis source, as its address describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KinesisConfig {
+    /// The stream.
+    pub stream: StreamRef,
+    /// Region, endpoint, credentials.
+    pub identity: Identity,
+    /// Where to begin.
+    pub start: StartAt,
+    /// End when everything that was there at the start is read; else go on until stopped.
+    pub once: bool,
+    /// Stop after the records that arrived up to here.
+    pub until: Option<Millis>,
+    /// Stop after so many records.
+    pub max_records: Option<u64>,
+    /// How near to the tip is near enough, in a run that ends by itself.
+    pub milliseconds_behind_latest: Duration,
+    /// Records per call.
+    pub chunk_size: i32,
+    /// The pause between calls at the tip.
+    pub poll_interval: Duration,
+    /// Create the stream first, with so many shards.
+    pub create: Option<i32>,
+    /// How long to wait for the stream to become ACTIVE.
+    pub describe_timeout: Duration,
+    /// The byte budget of the run.
+    pub buffer: u64,
+    /// What to do when records expired before they were read.
+    pub on_data_loss: OnDataLoss,
+    /// What the records are, for the decoder.
+    pub decode: DecodeOptions,
+    /// Whether and where positions are kept, for the target.
+    pub checkpoint: CheckpointOptions,
+}
+
+/// What to do when records expired before they were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDataLoss {
+    /// End with an error.
+    Fail,
+    /// Count, warn and go on.
+    Continue,
+}
+
+/// What records are, and what becomes of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecodeOptions {
+    /// The form of a payload.
+    pub format: Format,
+    /// Whether payloads are looked at for compression.
+    pub compression: Compression,
+    /// Whether aggregates of the Kinesis Producer Library are unpacked.
+    pub aggregation: Aggregation,
+    /// What a payload may grow to.
+    pub max_record_bytes: u64,
+    /// How a record becomes columns.
+    pub layout: Layout,
+    /// Which columns say where a record came from.
+    pub envelope: Envelope,
+}
+
+/// The form of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON value.
+    Json,
+    /// Lines of JSON.
+    Ndjson,
+    /// Bytes that mean nothing.
+    Raw,
+}
+
+/// Whether payloads are looked at for compression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// By their first bytes.
+    Auto,
+    /// Never.
+    None,
+}
+
+/// Whether aggregates of the Kinesis Producer Library are unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregation {
+    /// By their first bytes and checksum.
+    Auto,
+    /// Never.
+    None,
+}
+
+/// How a record becomes columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// A column for each member.
+    Columns,
+    /// One column with the whole record.
+    Document,
+}
+
+/// Which columns say where a record came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Envelope {
+    /// Message id and origin.
+    Full,
+    /// Message id only.
+    Id,
+    /// None, so what is read again is written again.
+    None,
+}
+
+/// Whether and where positions are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointOptions {
+    /// Where.
+    pub checkpointer: Checkpointer,
+    /// The namespace; the stream as the user named it unless given.
+    pub name: String,
+    /// The schema of the table.
+    pub schema: String,
+    /// Between two flushes, where positions are not part of a transaction.
+    pub interval: Duration,
+}
+
+/// Where positions are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkpointer {
+    /// Nowhere: every run starts anew.
+    None,
+    /// In the process, knowingly.
+    Memory,
+    /// In the target, whatever it is.
+    Target,
+    /// In the target, which must be CrateDB.
+    CrateDb,
+    /// In the target, which must be PostgreSQL.
+    PostgreSql,
+    /// In the target, which must be SQLite.
+    Sqlite,
+}
+
+impl KinesisConfig {
+    /// Takes the configuration from an address; `now` is the time at which the run starts.
+    pub fn from_url(url: &SourceUrl, now: Millis) -> Result<Self, ConfigError> {
+        if url.file()?.is_some() {
+            return Err(ConfigError::NotBuilt { what: "reading dump files" });
+        }
+        match url.scheme {
+            SourceScheme::Kinesis => {}
+            SourceScheme::KinesisDms => {
+                return Err(ConfigError::NotBuilt { what: "`kinesis+dms`" });
+            }
+            SourceScheme::KinesisDynamodb => {
+                return Err(ConfigError::NotBuilt { what: "`kinesis+dynamodb+cdc`" });
+            }
+        }
+        let mut options = url.options.clone();
+        options.take(&FILE)?;
+        refuse_what_is_not_built(&mut options)?;
+        let stream = parts::stream(url, &mut options)?;
+        let config = Self {
+            identity: parts::identity(url, &stream, &mut options)?,
+            start: parts::start(&mut options, now)?,
+            once: once(&mut options)?,
+            until: parts::time(&mut options, &option::UNTIL, now)?,
+            max_records: options.take_integer(&option::MAX_RECORDS, 1..=u64::MAX)?,
+            milliseconds_behind_latest: Duration::from_millis(
+                options
+                    .take_integer(&option::MILLISECONDS_BEHIND_LATEST, 0..=86_400_000)?
+                    .unwrap_or(0),
+            ),
+            chunk_size: options.take_integer(&option::CHUNK_SIZE, 1..=10_000)?.unwrap_or(10_000),
+            poll_interval: parts::positive_seconds(&mut options, &option::POLL_INTERVAL)?
+                .unwrap_or(Duration::from_secs(1)),
+            create: parts::create(&mut options)?,
+            describe_timeout: options
+                .take_seconds(&option::DESCRIBE_TIMEOUT)?
+                .unwrap_or(Duration::from_mins(1)),
+            buffer: parts::bytes(&mut options, &option::BUFFER, 256 << 20)?,
+            on_data_loss: options
+                .take_choice(
+                    &option::ON_DATA_LOSS,
+                    &[("fail", OnDataLoss::Fail), ("continue", OnDataLoss::Continue)],
+                )?
+                .unwrap_or(OnDataLoss::Fail),
+            decode: decode(&mut options)?,
+            checkpoint: checkpoint(&mut options, &stream)?,
+            stream,
+        };
+        options.finish(OPTIONS)?;
+        Ok(config)
+    }
+}
+
+/// Takes the options whose effect does not exist yet, and refuses them.
+fn refuse_what_is_not_built(options: &mut Options) -> Result<(), ConfigError> {
+    if options.take(&option::FAN_OUT)?.is_some() {
+        return Err(ConfigError::NotBuilt { what: "`fan_out`" });
+    }
+    match options
+        .take_choice(&option::PROTOCOL, &[("auto", false), ("json", false), ("cbor", true)])?
+    {
+        Some(true) => Err(ConfigError::NotBuilt { what: "`protocol=cbor`" }),
+        Some(false) | None => Ok(()),
+    }
+}
+
+fn once(options: &mut Options) -> Result<bool, ConfigError> {
+    match (options.take_bool(&option::ONCE)?, options.take_bool(&option::FOLLOW)?) {
+        (Some(once), Some(follow)) if once == follow => {
+            Err(ConfigError::contradiction("`once`", "`follow`"))
+        }
+        (Some(once), _) => Ok(once),
+        (None, Some(follow)) => Ok(!follow),
+        (None, None) => Ok(true),
+    }
+}
+
+fn decode(options: &mut Options) -> Result<DecodeOptions, ConfigError> {
+    let choices = &[
+        ("json", Some(Format::Json)),
+        ("ndjson", Some(Format::Ndjson)),
+        ("raw", Some(Format::Raw)),
+        ("cloudwatch-logs", None),
+        ("cloudwatch_logs", None),
+    ];
+    let format = match options.take_choice(&option::FORMAT, choices)? {
+        Some(None) => return Err(ConfigError::NotBuilt { what: "`format=cloudwatch-logs`" }),
+        Some(format) => format,
+        None => None,
+    };
+    let format = match (format, options.take_bool(&option::PARSE_JSON)?) {
+        (Some(Format::Raw), Some(true)) | (Some(Format::Json | Format::Ndjson), Some(false)) => {
+            return Err(ConfigError::contradiction("`format`", "`parse_json`"));
+        }
+        (Some(format), _) => format,
+        (None, Some(false)) => Format::Raw,
+        (None, _) => Format::Json,
+    };
+    let compression = &[("auto", Compression::Auto), ("none", Compression::None)];
+    let aggregation = &[("auto", Aggregation::Auto), ("none", Aggregation::None)];
+    let layout = &[("columns", Layout::Columns), ("document", Layout::Document)];
+    let envelope = &[("full", Envelope::Full), ("id", Envelope::Id), ("none", Envelope::None)];
+    Ok(DecodeOptions {
+        format,
+        compression: options
+            .take_choice(&option::COMPRESSION, compression)?
+            .unwrap_or(Compression::Auto),
+        aggregation: options
+            .take_choice(&option::AGGREGATION, aggregation)?
+            .unwrap_or(Aggregation::Auto),
+        max_record_bytes: parts::bytes(options, &option::MAX_RECORD_BYTES, 64 << 20)?,
+        layout: options.take_choice(&option::LAYOUT, layout)?.unwrap_or(Layout::Columns),
+        envelope: options.take_choice(&option::ENVELOPE, envelope)?.unwrap_or(Envelope::Full),
+    })
+}
+
+fn checkpoint(options: &mut Options, stream: &StreamRef) -> Result<CheckpointOptions, ConfigError> {
+    let kinds = &[
+        ("none", Checkpointer::None),
+        ("memory", Checkpointer::Memory),
+        ("target", Checkpointer::Target),
+        ("cratedb", Checkpointer::CrateDb),
+        ("postgresql", Checkpointer::PostgreSql),
+        ("sqlite", Checkpointer::Sqlite),
+    ];
+    let schema = options.take(&option::CHECKPOINTER_SCHEMA)?.unwrap_or_else(|| "ext".to_owned());
+    if !is_identifier(&schema) {
+        let expected = "a name of letters, digits, `_` and `-` that begins with a letter or `_`";
+        return Err(OptionError::invalid(&option::CHECKPOINTER_SCHEMA, expected).into());
+    }
+    Ok(CheckpointOptions {
+        checkpointer: options
+            .take_choice(&option::CHECKPOINTER, kinds)?
+            .unwrap_or(Checkpointer::None),
+        name: options.take(&option::CHECKPOINTER_NAME)?.unwrap_or_else(|| stream.to_string()),
+        schema,
+        interval: parts::positive_seconds(options, &option::CHECKPOINTER_INTERVAL)?
+            .unwrap_or(Duration::from_secs(5)),
+    })
+}
+
+/// `^[a-zA-Z_][a-zA-Z0-9_-]*$`, as the Python `ctk` has it.
+fn is_identifier(text: &str) -> bool {
+    let first = |letter: char| letter.is_ascii_alphabetic() || letter == '_';
+    text.starts_with(first)
+        && text.chars().all(|letter| first(letter) || letter.is_ascii_digit() || letter == '-')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! Which shards may be read now, and from where. Pure: a listing goes in, decisions come out.
+//!
+//! - A shard is read after *all* its parents: one after a split, two after a merge.
+//! - A parent that is no longer listed has expired, and counts as done.
+//! - A parent counts as done, too, when a descendant has a saved position: it was finished before the descendant was begun,
+//!   so reading it again would put old records behind newer ones (the references do that at every start).
+//! - A shard continues what was read before when it, or an ancestor, has a saved position: it is read from its beginning. So
+//!   is a shard that appears while the run goes on. All others start where the user said.
+//! - A run that ends by itself hands out what it saw at its first listing, and the children of what it read to the end.
+//!
+//! Garbage in a listing (a shard that is its own ancestor) never blocks a shard: the edge that closes the circle is ignored.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use ctk_flow::{Sequence, ShardId};
+
+use crate::api::ShardListing;
+
+/// How far an earlier run came in a shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// The last record that is durable in the target; `None` when the shard was claimed and nothing came.
+    pub sequence: Option<Sequence>,
+    /// The shard is closed, and all of it is durable.
+    pub finished: bool,
+}
+
+impl Saved {
+    fn is_position(&self) -> bool {
+        self.finished || self.sequence.is_some()
+    }
+}
+
+/// Which shards concern a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// What the first listing shows, and the children of what is finished.
+    UntilCaughtUp,
+    /// Whatever appears.
+    Following,
+}
+
+/// Where a shard begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum From {
+    /// Behind the saved position.
+    Saved(Sequence),
+    /// At its first record.
+    Beginning,
+    /// Where the user said.
+    RunStart,
+}
+
+/// A shard that may be read now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// The shard.
+    pub id: ShardId,
+    /// Where to begin.
+    pub from: From,
+    /// It was listed as closed.
+    pub closed: bool,
+    /// The shard before it in the listing.
+    pub before: Option<ShardId>,
+}
+
+/// The family of a stream's shards, as far as it is listed.
+#[derive(Debug)]
+pub struct Lineage {
+    saved: HashMap<ShardId, Saved>,
+    scope: Scope,
+    listed: BTreeMap<ShardId, ShardListing>,
+    /// The shards of the first listing.
+    first: Option<HashSet<ShardId>>,
+    handed_out: HashSet<ShardId>,
+    finished: HashSet<ShardId>,
+}
+
+impl Lineage {
+    /// Returns a family without members.
+    pub fn new(saved: HashMap<ShardId, Saved>, scope: Scope) -> Self {
+        Self {
+            saved,
+            scope,
+            listed: BTreeMap::new(),
+            first: None,
+            handed_out: HashSet::new(),
+            finished: HashSet::new(),
+        }
+    }
+
+    /// Takes a whole listing in place of the last one.
+    pub fn list(&mut self, listing: Vec<ShardListing>) {
+        self.listed = listing.into_iter().map(|shard| (shard.id.clone(), shard)).collect();
+        if self.first.is_none() {
+            self.first = Some(self.listed.keys().cloned().collect());
+        }
+    }
+
+    /// Notes that a shard was read to its end in this run.
+    pub fn finish(&mut self, shard: &ShardId) {
+        self.finished.insert(shard.clone());
+    }
+
+    /// Returns the shards that may be read now and were not handed out before, and notes that they are.
+    pub fn hand_out(&mut self) -> Vec<Ready> {
+        let outlived = self.outlived();
+        let mut ready = Vec::new();
+        let mut before = None;
+        for shard in self.listed.values() {
+            if self.is_open_to(shard, &outlived) {
+                ready.push(Ready {
+                    id: shard.id.clone(),
+                    from: self.begin(shard),
+                    closed: shard.closed,
+                    before: before.clone(),
+                });
+            }
+            before = Some(shard.id.clone());
+        }
+        self.handed_out.extend(ready.iter().map(|shard| shard.id.clone()));
+        ready
+    }
+
+    /// Returns the shards that were handed out and are listed as closed.
+    pub fn closed(&self) -> impl Iterator<Item = &ShardId> {
+        self.listed
+            .values()
+            .filter(|shard| shard.closed && self.handed_out.contains(&shard.id))
+            .map(|shard| &shard.id)
+    }
+
+    fn is_open_to(&self, shard: &ShardListing, outlived: &HashSet<ShardId>) -> bool {
+        let done = |id: &ShardId| self.is_done(id, outlived);
+        !self.handed_out.contains(&shard.id)
+            && !done(&shard.id)
+            && self.concerns(shard)
+            && shard.parents.iter().all(|parent| done(parent) || self.descends(parent, &shard.id))
+    }
+
+    fn is_done(&self, shard: &ShardId, outlived: &HashSet<ShardId>) -> bool {
+        !self.listed.contains_key(shard)
+            || self.finished.contains(shard)
+            || outlived.contains(shard)
+            || self.saved.get(shard).is_some_and(|saved| saved.finished)
+    }
+
+    fn concerns(&self, shard: &ShardListing) -> bool {
+        match self.scope {
+            Scope::Following => true,
+            Scope::UntilCaughtUp => {
+                self.was_first(&shard.id)
+                    || shard.parents.iter().any(|parent| self.finished.contains(parent))
+            }
+        }
+    }
+
+    fn was_first(&self, shard: &ShardId) -> bool {
+        self.first.as_ref().is_some_and(|first| first.contains(shard))
+    }
+
+    fn begin(&self, shard: &ShardListing) -> From {
+        if let Some(Saved { sequence: Some(sequence), .. }) = self.saved.get(&shard.id) {
+            return From::Saved(sequence.clone());
+        }
+        let continues =
+            || self.ancestors(&shard.id).iter().any(|ancestor| self.has_position(ancestor));
+        if !self.was_first(&shard.id) || continues() { From::Beginning } else { From::RunStart }
+    }
+
+    fn has_position(&self, shard: &ShardId) -> bool {
+        self.saved.get(shard).is_some_and(Saved::is_position)
+    }
+
+    /// Returns the shards that have a descendant with a saved position.
+    fn outlived(&self) -> HashSet<ShardId> {
+        let mut outlived = HashSet::new();
+        for shard in self.listed.keys().filter(|shard| self.has_position(shard)) {
+            // A circle may lead back; nothing outlives itself.
+            outlived.extend(self.ancestors(shard).into_iter().filter(|ancestor| ancestor != shard));
+        }
+        outlived
+    }
+
+    /// Returns true when `ancestor` is above `shard`.
+    fn descends(&self, shard: &ShardId, ancestor: &ShardId) -> bool {
+        shard == ancestor || self.ancestors(shard).contains(ancestor)
+    }
+
+    /// Returns all ancestors, as far as they are named by shards that are listed.
+    fn ancestors(&self, shard: &ShardId) -> HashSet<ShardId> {
+        let mut ancestors = HashSet::new();
+        let mut open = vec![shard];
+        while let Some(shard) = open.pop() {
+            let parents = self.listed.get(shard).map(|shard| shard.parents.as_slice());
+            open.extend(
+                parents
+                    .unwrap_or_default()
+                    .iter()
+                    .filter(|&parent| ancestors.insert(parent.clone())),
+            );
+        }
+        ancestors
+    }
+}
+
+#[cfg(test)]
+mod tests;

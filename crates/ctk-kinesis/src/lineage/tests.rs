@@ -1,0 +1,125 @@
+//! Tables over families: splits, merges, three generations, expired parents, garbage.
+
+use super::*;
+
+/// Reads `a; b<a; c<a,d!` : shards, their parents behind `<`, `!` for closed.
+fn listing(text: &str) -> Vec<ShardListing> {
+    let shard = |text: &str| {
+        let (text, closed) = match text.trim().strip_suffix('!') {
+            Some(text) => (text, true),
+            None => (text.trim(), false),
+        };
+        let (id, parents) = text.split_once('<').unwrap_or((text, ""));
+        let parents =
+            parents.split(',').filter(|parent| !parent.is_empty()).map(ShardId::new).collect();
+        ShardListing { id: ShardId::new(id), parents, closed }
+    };
+    text.split(';').filter(|text| !text.trim().is_empty()).map(shard).collect()
+}
+
+/// Reads `a=5 b=end c=none`: saved sequences, finished shards, rows without a sequence.
+fn saved(text: &str) -> HashMap<ShardId, Saved> {
+    let row = |row: &str| {
+        let (shard, state) = row.split_once('=').expect("shard=state");
+        let saved = match state {
+            "end" => Saved { sequence: None, finished: true },
+            "none" => Saved::default(),
+            sequence => Saved { sequence: Some(Sequence::new(sequence)), finished: false },
+        };
+        (ShardId::new(shard), saved)
+    };
+    text.split_whitespace().map(row).collect()
+}
+
+/// Writes what is handed out as `a:start b:0 c:5`: where the user said, from the beginning, behind a sequence.
+fn ready(lineage: &mut Lineage) -> String {
+    let shard = |ready: &Ready| match &ready.from {
+        From::RunStart => format!("{}:start", ready.id),
+        From::Beginning => format!("{}:0", ready.id),
+        From::Saved(sequence) => format!("{}:{sequence}", ready.id),
+    };
+    lineage.hand_out().iter().map(shard).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_may_be_read_first() {
+    let check = |shards: &str, rows: &str, expected: &str| {
+        for scope in [Scope::Following, Scope::UntilCaughtUp] {
+            let mut lineage = Lineage::new(saved(rows), scope);
+            lineage.list(listing(shards));
+            assert_eq!(ready(&mut lineage), expected, "{shards} | {rows} | {scope:?}");
+            assert_eq!(ready(&mut lineage), "", "nothing is handed out twice");
+        }
+    };
+    check("", "", "");
+    check("a;b", "", "a:start b:start");
+    check("a;b", "a=7 b=none", "a:7 b:start");
+    // A split: the parent first.
+    check("a!;b<a;c<a", "", "a:start");
+    check("a!;b<a;c<a", "a=7", "a:7");
+    check("a!;b<a;c<a", "a=end", "b:0 c:0");
+    check("a!;b<a;c<a", "a=none", "a:start");
+    // A descendant with a position: its ancestors are done, its sister continues.
+    check("a!;b<a;c<a", "b=3", "b:3 c:start");
+    check("a!;b<a;c<a", "a=7 b=3", "b:3 c:0");
+    check("a!;b<a!;c<b", "c=1", "c:1");
+    check("a!;b<a!;c<b", "b=1", "b:1");
+    check("a!;b<a!;c<b", "b=none a=7", "a:7");
+    // An expired parent is done; where it had a position, its child continues.
+    check("b<a;c<a", "", "b:start c:start");
+    check("b<a;c<a", "a=7", "b:0 c:0");
+    check("b<a;c<a", "a=end b=9", "b:9 c:0");
+    // A merge waits for both parents.
+    check("a!;b!;c<a,b", "", "a:start b:start");
+    check("a!;b!;c<a,b", "a=end", "b:start");
+    check("a!;b!;c<a,b", "a=end b=end", "c:0");
+    check("b!;c<a,b", "", "b:start");
+    // Three generations, and the grandparent's position reaches the grandchild.
+    check("a!;b<a!;c<b", "", "a:start");
+    check("b<a!;c<b", "a=end", "b:0");
+    check("c<b;b<a!;a!", "a=end b=end", "c:0");
+    // Garbage: a circle, a shard that is its own parent.
+    check("a<b;b<a", "", "a:start b:start");
+    check("a<a", "", "a:start");
+    check("a<b;b<c;c<a;d<a", "", "a:start b:start c:start");
+    check("a<b;b<a", "a=5", "a:5");
+}
+
+#[test]
+fn children_come_after_their_parents() {
+    let mut lineage = Lineage::new(saved("a=7"), Scope::Following);
+    lineage.list(listing("a;b"));
+    assert_eq!(ready(&mut lineage), "a:7 b:start");
+    lineage.list(listing("a!;b!;c<a,b;d"));
+    assert_eq!(ready(&mut lineage), "d:0", "what appears later is read from its beginning");
+    assert_eq!(lineage.closed().map(ShardId::as_str).collect::<Vec<_>>(), ["a", "b"]);
+    lineage.finish(&ShardId::new("a"));
+    assert_eq!(ready(&mut lineage), "");
+    lineage.finish(&ShardId::new("b"));
+    assert_eq!(ready(&mut lineage), "c:0");
+    lineage.list(listing("c<a,b!;e<c;f<c"));
+    assert_eq!(ready(&mut lineage), "");
+    lineage.finish(&ShardId::new("c"));
+    assert_eq!(ready(&mut lineage), "e:0 f:0");
+}
+
+#[test]
+fn a_run_that_ends_takes_only_children_of_what_it_finished() {
+    let mut lineage = Lineage::new(HashMap::new(), Scope::UntilCaughtUp);
+    lineage.list(listing("a;b"));
+    assert_eq!(ready(&mut lineage), "a:start b:start");
+    // `b` was caught up and is closed since: its child belongs to the next run, as does a stranger.
+    lineage.list(listing("a!;b!;c<a;d<b;e;f<gone"));
+    lineage.finish(&ShardId::new("a"));
+    assert_eq!(ready(&mut lineage), "c:0");
+}
+
+#[test]
+fn a_child_that_was_there_at_the_start_begins_where_the_user_said() {
+    // Its parent may have ended before that time, so its own beginning may be too early.
+    let mut lineage = Lineage::new(HashMap::new(), Scope::Following);
+    lineage.list(listing("a!;b<a"));
+    assert_eq!(ready(&mut lineage), "a:start");
+    lineage.finish(&ShardId::new("a"));
+    assert_eq!(ready(&mut lineage), "b:start");
+}

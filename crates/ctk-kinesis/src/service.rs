@@ -1,0 +1,84 @@
+//! What the source and its readers share: the API, the names for errors, and the clock of the run.
+
+use ctk_flow::{Millis, ShardId};
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::{
+    api::{Api, ApiError, ApiErrorKind, Start},
+    error::KinesisError,
+};
+
+/// The stream, as it was opened.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) api: Api,
+    /// For errors: the endpoint in use.
+    pub(crate) endpoint: String,
+    /// For errors: the region in use.
+    pub(crate) region: String,
+    /// The time at which the run started, and the instant at which that was.
+    pub(crate) started: (Millis, Instant),
+}
+
+impl Service {
+    /// Takes over the clock of the service when ours differs: what is newer than the start of the run is judged by arrival
+    /// times, which the service makes. A clock that is minutes slow would else end a run before its backlog is read, and one
+    /// that is fast would let `latest` skip what comes next. The SDK corrects its signatures in the same way.
+    pub(crate) fn set_clock(&mut self, date: Option<Millis>) {
+        let Some(date) = date else { return };
+        let ours = self.now();
+        // A date is cut to the second and travels a while.
+        if (date - 1500..date + 3000).contains(&ours) {
+            return;
+        }
+        let ahead = ours - (date + 500);
+        warn!(
+            millis = ahead,
+            "the clock of this machine is ahead of the service; going by the service"
+        );
+        self.started.0 -= ahead;
+    }
+
+    /// Returns the time of the run's clock.
+    pub(crate) fn now(&self) -> Millis {
+        let (millis, instant) = self.started;
+        millis.saturating_add(i64::try_from(instant.elapsed().as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// Names an error that waiting does not mend.
+    pub(crate) fn refused(&self, source: ApiError) -> KinesisError {
+        let stream = self.api.stream().to_string();
+        let region = self.region.clone();
+        match source.kind {
+            ApiErrorKind::NotFound => {
+                KinesisError::UnknownStream { stream, endpoint: self.endpoint.clone(), region }
+            }
+            ApiErrorKind::Denied => KinesisError::Denied { stream, region, source },
+            ApiErrorKind::Unreachable | ApiErrorKind::Internal => {
+                KinesisError::Unreachable { endpoint: self.endpoint.clone(), source }
+            }
+            _ => KinesisError::Api { stream, source },
+        }
+    }
+
+    /// Names a position that the service refuses.
+    pub(crate) fn bad_position(
+        &self,
+        shard: &ShardId,
+        start: &Start,
+        source: ApiError,
+    ) -> KinesisError {
+        let position = match start {
+            Start::Earliest => "earliest".to_owned(),
+            Start::AtTime(millis) => format!("{millis} ms since 1970"),
+            Start::At(sequence) | Start::After(sequence) => sequence.to_string(),
+        };
+        KinesisError::BadPosition {
+            stream: self.api.stream().to_string(),
+            shard: shard.clone(),
+            position,
+            source,
+        }
+    }
+}

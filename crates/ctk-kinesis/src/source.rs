@@ -1,0 +1,223 @@
+//! A stream as the loop sees it: lists shards, and hands out readers in the order that [`crate::lineage`] allows.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use ctk_flow::{Failure, Millis, ShardId, Source};
+use tokio::time::{Instant, sleep};
+use tracing::{debug, info, warn};
+
+use crate::{
+    api::{Api, ApiErrorKind, ShardListing, Start, Status, StreamSummary},
+    config::{KinesisConfig, StartAt},
+    error::KinesisError,
+    lineage::{From, Lineage, Ready, Saved, Scope},
+    listing::list_all,
+    reader::{Pace, ShardReader, Until},
+    service::Service,
+};
+
+/// How often the state of a stream is asked for while it is not ACTIVE.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// An open stream.
+#[derive(Debug)]
+pub struct KinesisSource {
+    service: Arc<Service>,
+    stream: StreamSummary,
+    shards: Vec<ShardListing>,
+    lineage: Lineage,
+    start: StartAt,
+    /// The shard that begins *at* the position given for it, not behind it.
+    at: Option<ShardId>,
+    scope: Scope,
+    until: Until,
+    pace: Pace,
+    /// The listing is older than the last thing that happened.
+    stale: bool,
+    /// For each shard that is being read: whether it was seen closed.
+    closed: HashMap<ShardId, Arc<AtomicBool>>,
+}
+
+impl KinesisSource {
+    /// Finds the stream, creates it when the user wants that, waits until it can be read, and lists its shards.
+    ///
+    /// `saved` says how far earlier runs came; `now` is the time at which the run starts. Whether the stream is still the one
+    /// that `saved` speaks of is for the caller to judge, by [`StreamSummary::created_at`].
+    pub async fn open(
+        config: &KinesisConfig,
+        saved: HashMap<ShardId, Saved>,
+        now: Millis,
+    ) -> Result<Self, KinesisError> {
+        // Boxed: the credential chain makes a future of many kilobytes.
+        let sdk = Box::pin(config.identity.load(&config.stream.to_string())).await?;
+        let region = sdk.region().map(ToString::to_string).unwrap_or_default();
+        let endpoint = config.identity.endpoint.as_deref();
+        let mut service = Service {
+            api: Api::new(&sdk, endpoint, config.stream.clone()),
+            endpoint: endpoint
+                .or(sdk.endpoint_url())
+                .map_or_else(|| format!("the AWS endpoint of {region}"), str::to_owned),
+            region,
+            started: (now, Instant::now()),
+        };
+        if let Some(shards) = config.create {
+            create(&service, shards).await?;
+        }
+        let (stream, clock) = wait_until_active(&service, config.describe_timeout).await?;
+        service.set_clock(clock);
+        let shards = list_all(&service).await?;
+        debug!(stream = %stream.arn, shards = shards.len(), "stream opened");
+        let (saved, at) = with_start(saved, &config.start, &shards, &stream)?;
+        let scope = if config.once { Scope::UntilCaughtUp } else { Scope::Following };
+        let mut lineage = Lineage::new(saved, scope);
+        lineage.list(shards.clone());
+        let instant = if config.once { Some(service.started.0) } else { config.until };
+        Ok(Self {
+            service: Arc::new(service),
+            stream,
+            shards,
+            lineage,
+            start: config.start.clone(),
+            at,
+            scope,
+            until: Until { instant, tolerance: config.milliseconds_behind_latest },
+            pace: Pace { limit: config.chunk_size, poll_interval: config.poll_interval },
+            stale: false,
+            closed: HashMap::new(),
+        })
+    }
+
+    /// Returns what the service said about the stream when it was opened.
+    pub fn stream(&self) -> &StreamSummary {
+        &self.stream
+    }
+
+    /// Returns the shards that were listed when the stream was opened.
+    pub fn shards(&self) -> &[ShardListing] {
+        &self.shards
+    }
+
+    /// Returns the region in use.
+    pub fn region(&self) -> &str {
+        &self.service.region
+    }
+
+    fn reader(&mut self, ready: Ready) -> ShardReader {
+        let start = match (ready.from, &self.start) {
+            (From::Saved(sequence), _) if self.at.as_ref() == Some(&ready.id) => {
+                Start::At(sequence)
+            }
+            (From::Saved(sequence), _) => Start::After(sequence),
+            (From::RunStart, StartAt::Latest) => Start::AtTime(self.service.started.0),
+            (From::RunStart, StartAt::Time(instant)) => Start::AtTime(*instant),
+            (From::Beginning | From::RunStart, _) => Start::Earliest,
+        };
+        debug!(shard = %ready.id, ?start, "shard handed out");
+        let closed = Arc::new(AtomicBool::new(ready.closed));
+        self.closed.insert(ready.id.clone(), Arc::clone(&closed));
+        let shard = (ready.id, ready.before);
+        ShardReader::new(Arc::clone(&self.service), shard, start, closed, self.until, self.pace)
+    }
+}
+
+impl Source for KinesisSource {
+    type Reader = ShardReader;
+
+    async fn readers(&mut self) -> Result<Vec<ShardReader>, Failure> {
+        if self.stale {
+            self.lineage.list(list_all(&self.service).await?);
+        }
+        // A run that ends takes no shard up but the children of what it finished, so nothing else makes it look again.
+        self.stale = self.scope == Scope::Following;
+        for shard in self.lineage.closed() {
+            if let Some(closed) = self.closed.get(shard) {
+                closed.store(true, Relaxed);
+            }
+        }
+        let ready = self.lineage.hand_out();
+        Ok(ready.into_iter().map(|ready| self.reader(ready)).collect())
+    }
+
+    fn finished(&mut self, shard: &ShardId) {
+        self.lineage.finish(shard);
+        self.closed.remove(shard);
+        self.stale = true;
+    }
+}
+
+/// Puts the position that the user gave for one shard among the saved ones, which win; returns the shard that begins at it.
+///
+/// The other shards are read from the oldest record on, and the ancestors of that shard not at all.
+fn with_start(
+    mut saved: HashMap<ShardId, Saved>,
+    start: &StartAt,
+    shards: &[ShardListing],
+    stream: &StreamSummary,
+) -> Result<(HashMap<ShardId, Saved>, Option<ShardId>), KinesisError> {
+    let (StartAt::At { shard, sequence } | StartAt::After { shard, sequence }) = start else {
+        return Ok((saved, None));
+    };
+    let row = saved.entry(shard.clone()).or_default();
+    if row.sequence.is_some() || row.finished {
+        return Ok((saved, None));
+    }
+    if !shards.iter().any(|listed| listed.id == *shard) {
+        return Err(KinesisError::UnknownShard {
+            stream: stream.name.clone(),
+            shard: shard.clone(),
+        });
+    }
+    row.sequence = Some(sequence.clone());
+    Ok((saved, matches!(start, StartAt::At { .. }).then(|| shard.clone())))
+}
+
+async fn create(service: &Service, shards: i32) -> Result<(), KinesisError> {
+    match service.api.create_stream(shards).await {
+        Ok(()) => {
+            info!(stream = %service.api.stream(), shards, "stream created");
+            Ok(())
+        }
+        Err(error) if error.kind == ApiErrorKind::InUse => Ok(()),
+        Err(error) => Err(service.refused(error)),
+    }
+}
+
+async fn wait_until_active(
+    service: &Service,
+    timeout: Duration,
+) -> Result<(StreamSummary, Option<Millis>), KinesisError> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let over = Instant::now() >= deadline;
+        let status = match service.api.summary().await {
+            Ok((summary, clock)) => match summary.status {
+                Status::Active => return Ok((summary, clock)),
+                Status::Updating if over => {
+                    warn!(stream = %summary.name, "the stream is UPDATING; reading goes on meanwhile");
+                    return Ok((summary, clock));
+                }
+                Status::Updating => "UPDATING",
+                Status::Creating => "CREATING",
+                Status::Deleting => "DELETING",
+            },
+            Err(error) if error.kind == ApiErrorKind::Throttled && !over => {
+                sleep(ASK_AGAIN * 4).await;
+                continue;
+            }
+            Err(error) => return Err(service.refused(error)),
+        };
+        // What is going away does not come back.
+        if over || status == "DELETING" {
+            let stream = service.api.stream().to_string();
+            return Err(KinesisError::NotActive { stream, status, seconds: timeout.as_secs() });
+        }
+        sleep(ASK_AGAIN).await;
+    }
+}

@@ -1,0 +1,13 @@
+//! Reads real streams over real sockets: the embedded Kinesis, and a second emulator written by others.
+
+#[cfg(test)]
+mod kinesis {
+    mod ends;
+    mod errors;
+    mod faults;
+    mod positions;
+    mod reading;
+    mod reshard;
+    mod servers;
+    mod through_the_loop;
+}

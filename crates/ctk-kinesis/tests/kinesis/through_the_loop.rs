@@ -1,0 +1,117 @@
+//! The source under the loop of `ctk-flow`: many shards at once, a reshard in between, faults everywhere.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use ctk_flow::{
+    Budget, Changes, Claims, Committed, Decode, Failure, Ledger, Plan, Position, Record, Run,
+    ShardId, Target, Value,
+};
+use ctk_kinesis::Saved;
+use ctk_test_support::{
+    embedded::{Kinesis, Options},
+    script::Fault,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::reading::{Positions, numbered, open, put};
+
+struct Text;
+
+impl Decode for Text {
+    fn decode(&self, shard: &ShardId, records: Vec<Record>) -> Changes {
+        let mut changes = Changes::new(shard.clone(), records.len(), 0);
+        for record in records {
+            changes.unit();
+            changes.origin(&record);
+            let column = changes.column("data");
+            changes.cell(column, Value::Text(&String::from_utf8_lossy(&record.data)));
+            changes.end_row(0);
+        }
+        changes
+    }
+}
+
+/// Keeps rows and positions, together, as a transaction would.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<(Vec<String>, Positions)>>);
+
+impl Target for Kept {
+    async fn commit(&self, changes: Changes, upto: Position) -> Result<Committed, Failure> {
+        let mut kept = self.0.lock().expect("nobody panicked");
+        for row in changes.rows() {
+            for (_, value) in row.cells() {
+                let Value::Text(text) = value else { panic!("not a text: {value:?}") };
+                kept.0.push(text.to_owned());
+            }
+        }
+        let saved = kept.1.entry(upto.shard).or_default();
+        saved.finished = upto.finished;
+        saved.sequence = upto.sequence.or(saved.sequence.take());
+        Ok(Committed { written: changes.units(), ..Committed::default() })
+    }
+
+    async fn close(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+struct Nobody;
+
+impl Claims for Nobody {
+    async fn claim(&self, _: &ShardId) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn release(&self, _: &ShardId) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+async fn run(kinesis: &Kinesis, kept: &Kept, max_records: Option<u64>) {
+    let saved: HashMap<ShardId, Saved> = kept.0.lock().expect("nobody panicked").1.clone();
+    let source = open(&kinesis.endpoint(), "s", "", saved).await.expect("opens");
+    let plan = Plan {
+        budget: Budget::new(1 << 20),
+        read_bytes: 1 << 16,
+        until: None,
+        max_records,
+        relist: None,
+    };
+    let ledger = Arc::new(Ledger::default());
+    let stop = CancellationToken::new();
+    let run = Run::new(Text, kept.clone(), Arc::new(Nobody), plan, &stop, Arc::clone(&ledger));
+    tokio::time::timeout(Duration::from_mins(1), run.run(source))
+        .await
+        .expect("it ends")
+        .expect("it succeeds");
+    assert!(ledger.totals().balance());
+}
+
+#[tokio::test]
+async fn every_record_once_over_runs_reshards_and_faults() {
+    let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
+    kinesis.create_stream("s", 4).await.expect("the stream is created");
+    kinesis.script().records_per_answer(9);
+    kinesis.script().shards_per_page(3);
+    kinesis.script().fault_every("GetRecords", 5, Fault::EXPIRED_ITERATOR);
+    kinesis.script().fault_every("GetShardIterator", 4, Fault::Drop);
+    let kept = Kept::default();
+    let first = numbered("a", 300);
+    put(&kinesis, "s", &first).await;
+    // It stops in the middle, exactly where it was told to.
+    run(&kinesis, &kept, Some(77)).await;
+    assert_eq!(kept.0.lock().expect("nobody panicked").0.len(), 77);
+    kinesis.split_shard("s", "shardId-000000000001").await.expect("split");
+    kinesis.merge_shards("s", "shardId-000000000002", "shardId-000000000003").await.expect("merge");
+    let second = numbered("b", 100);
+    put(&kinesis, "s", &second).await;
+    run(&kinesis, &kept, None).await;
+    run(&kinesis, &kept, None).await;
+    let mut rows = kept.0.lock().expect("nobody panicked").0.clone();
+    rows.sort();
+    assert_eq!(rows, [first, second].concat());
+}
