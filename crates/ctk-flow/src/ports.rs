@@ -42,6 +42,11 @@ pub enum Next {
     Closed,
 }
 
+impl Next {
+    /// There may be more, and nothing to wait for.
+    pub const AT_ONCE: Self = Self::Read { wait: Duration::ZERO };
+}
+
 /// One answer of a shard. Records and the end may come together: both count.
 #[derive(Debug)]
 pub struct Answer {

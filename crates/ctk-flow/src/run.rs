@@ -1,10 +1,12 @@
-//! The loop: one task per shard, each *read, decode, commit, again*, until every shard ended or somebody said stop.
+//! The loop: one task per shard, each *read, decode, commit, again*, until every shard ended or somebody said stop. The next
+//! batch is read and decoded while the last is written, and no further ahead.
 //!
 //! What it promises: a position is handed to the target only together with everything before it; a failure of one shard
 //! stops the others between two batches, never within one; the children of a shard are read after all its parents are
 //! durable (the [`Source`] knows who they are). It never retries, and all waiting stands here, so a paused clock tests it.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -17,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::{
-    budget::Budget,
+    budget::{Budget, Reserved},
+    changes::Changes,
     ledger::{Ledger, ShardCount},
     ports::{Answer, Claims, Decode, Failure, Next, Reader, Source, Target},
     record::{Millis, Position, Record, ShardId},
@@ -86,6 +89,17 @@ pub enum RunError {
     /// The task of a shard broke down: a defect.
     #[error("a shard task broke down")]
     Broken(#[source] JoinError),
+}
+
+/// An answer of a shard, decoded.
+struct Batch {
+    /// Nothing when there is nothing to write, and no end to note.
+    changes: Option<Changes>,
+    upto: Position,
+    next: Next,
+    /// With it, `max_records` are reached.
+    last: bool,
+    reserved: Reserved,
 }
 
 /// How the reading of a shard ended.
@@ -182,33 +196,57 @@ impl<D: Decode, T: Target, C: Claims> Run<D, T, C> {
         (shard, end.and_then(|end| released.map(|()| end)))
     }
 
+    /// Reads until the shard ends. While a batch is written, the next one is read and decoded: when the target takes what
+    /// waits in one go, it finds more, and one fast shard keeps both sides busy. No further: memory, and what a crash reads
+    /// again, stay small.
     async fn read<R: Reader>(
         &self,
         reader: &mut R,
         shard: &ShardId,
         count: &ShardCount,
     ) -> Result<End, RunError> {
+        let mut ahead = None;
         loop {
-            let stopped = self.stop.cancelled();
-            let (reserved, answer) = tokio::select! {
-                biased;
-                () = stopped => return Ok(End::Stopped),
-                read = async {
-                    let reserved = self.plan.budget.reserve(self.plan.read_bytes).await;
-                    (reserved, reader.read().await)
-                } => read,
+            let batch = match ahead.take() {
+                Some(batch) => batch,
+                None => self.next(reader, shard, count).await?,
             };
-            let answer =
-                answer.map_err(|source| RunError::Read { shard: shard.clone(), source })?;
-            count.behind(answer.behind);
-            let mut reserved = reserved;
-            reserved.shrink(answer.records.iter().map(Record::size).sum());
-            let next = self.commit(answer, shard, count).await?;
-            drop(reserved);
+            let Some(Batch { changes, upto, next, last, reserved }) = batch else {
+                return Ok(End::Stopped);
+            };
+            if let Some(changes) = changes {
+                let mut commit = pin!(self.commit(changes, upto, count));
+                if next == Next::AT_ONCE && !last {
+                    let mut read = pin!(self.next(reader, shard, count));
+                    let mut done = None;
+                    // A read that fails does not hurry the commit; a commit that fails ends the read.
+                    loop {
+                        tokio::select! {
+                            biased;
+                            committed = &mut commit => break committed?,
+                            batch = &mut read, if done.is_none() => done = Some(batch),
+                        }
+                    }
+                    drop(reserved);
+                    ahead = Some(match done {
+                        Some(batch) => batch?,
+                        None => read.await?,
+                    });
+                } else {
+                    commit.await?;
+                    drop(reserved);
+                }
+            } else {
+                drop(reserved);
+            }
+            if last {
+                info!("max_records reached");
+                self.stop.cancel();
+            }
             match next {
                 Next::Closed => return Ok(End::Finished),
                 Next::CaughtUp => return Ok(End::CaughtUp),
-                Next::Read { wait } if wait.is_zero() => {}
+                Next::AT_ONCE => {}
                 Next::Read { wait } => tokio::select! {
                     biased;
                     () = self.stop.cancelled() => return Ok(End::Stopped),
@@ -218,17 +256,29 @@ impl<D: Decode, T: Target, C: Claims> Run<D, T, C> {
         }
     }
 
-    /// Decodes and commits an answer, as far as the limits of the run allow, and returns what comes after it.
-    async fn commit(
+    /// Reads and decodes the next batch, as far as the limits of the run allow; nothing when the run is to stop.
+    async fn next<R: Reader>(
         &self,
-        answer: Answer,
+        reader: &mut R,
         shard: &ShardId,
         count: &ShardCount,
-    ) -> Result<Next, RunError> {
-        let Answer { mut records, mut next, .. } = answer;
-        if let Some(until) = self.plan.until
-            && let Some(later) =
-                records.iter().position(|record| record.arrived_at.is_some_and(|at| at > until))
+    ) -> Result<Option<Batch>, RunError> {
+        let read = async {
+            let reserved = self.plan.budget.reserve(self.plan.read_bytes).await;
+            (reserved, reader.read().await)
+        };
+        let (mut reserved, answer) = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Ok(None),
+            read = read => read,
+        };
+        let Answer { mut records, mut next, behind } =
+            answer.map_err(|source| RunError::Read { shard: shard.clone(), source })?;
+        count.behind(behind);
+        reserved.shrink(records.iter().map(Record::size).sum());
+        let is_later = |record: &Record| record.arrived_at > self.plan.until;
+        if self.plan.until.is_some()
+            && let Some(later) = records.iter().position(is_later)
         {
             records.truncate(later);
             next = Next::CaughtUp;
@@ -238,32 +288,39 @@ impl<D: Decode, T: Target, C: Claims> Run<D, T, C> {
             records.truncate(granted);
             next = Next::CaughtUp;
         }
-        if !records.is_empty() || next == Next::Closed {
-            let upto = Position {
-                shard: shard.clone(),
-                sequence: records.last().map(|record| record.sequence.clone()),
-                finished: next == Next::Closed,
-            };
+        let upto = Position {
+            shard: shard.clone(),
+            sequence: records.last().map(|record| record.sequence.clone()),
+            finished: next == Next::Closed,
+        };
+        let changes = (!records.is_empty() || upto.finished).then(|| {
             let bytes = records.iter().map(|record| record.data.len()).sum();
             let changes = self.decode.decode(shard, records);
-            let (units, filtered) = (changes.units(), changes.filtered());
-            self.ledger.read(units, bytes);
-            let committed = self
-                .target
-                .commit(changes, upto)
-                .await
-                .map_err(|source| RunError::Write { shard: shard.clone(), source })?;
-            self.ledger.committed(count, committed, filtered);
-            let accounted = committed.written + committed.dead_lettered + filtered;
-            if accounted != units {
-                return Err(RunError::Unbalanced { shard: shard.clone(), units, accounted });
-            }
+            self.ledger.read(changes.units(), bytes);
+            changes
+        });
+        Ok(Some(Batch { changes, upto, next, last, reserved }))
+    }
+
+    /// Commits a batch, and checks that the target accounts for all of it.
+    async fn commit(
+        &self,
+        changes: Changes,
+        upto: Position,
+        count: &ShardCount,
+    ) -> Result<(), RunError> {
+        let (shard, units, filtered) = (upto.shard.clone(), changes.units(), changes.filtered());
+        let committed = match self.target.commit(changes, upto).await {
+            Ok(committed) => committed,
+            Err(source) => return Err(RunError::Write { shard, source }),
+        };
+        self.ledger.committed(count, committed, filtered);
+        let accounted = committed.written + committed.dead_lettered + filtered;
+        if accounted == units {
+            Ok(())
+        } else {
+            Err(RunError::Unbalanced { shard, units, accounted })
         }
-        if last {
-            info!("max_records reached");
-            self.stop.cancel();
-        }
-        Ok(next)
     }
 
     /// Takes up to `wanted` records from what `max_records` leaves; true with the last of them.

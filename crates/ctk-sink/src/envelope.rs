@@ -19,17 +19,34 @@ pub enum Envelope {
 /// The id of a message: the first 15 bytes of SHAKE128 over shard id and sequence number, as base64, so 20 characters; for
 /// the parts of a record beyond the first, `/` and the index.
 ///
-/// Two runs that read the same record make the same id, and that is what makes repeated reading harmless.
-pub fn message_id(shard: &ShardId, origin: &Origin, sub_sequence: u32) -> String {
-    let mut digest = [0_u8; 15];
-    shake(&[shard.as_str().as_bytes(), origin.sequence.as_str().as_bytes()], &mut digest);
-    let mut id = String::with_capacity(24);
-    STANDARD.encode_string(digest, &mut id);
-    if sub_sequence > 0 {
-        id.push('/');
-        id.push_str(itoa::Buffer::new().format(sub_sequence));
+/// Two runs that read the same record make the same id, and that is what makes repeated reading harmless. It stands in
+/// place, without an allocation, since a batch has many; ids are ordered as their text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MessageId {
+    digest: [u8; 20],
+    sub_sequence: u32,
+}
+
+impl MessageId {
+    /// Returns the id of a record, or of a part of one.
+    pub fn new(shard: &ShardId, origin: &Origin, sub_sequence: u32) -> Self {
+        let mut digest = [0_u8; 15];
+        shake(&[shard.as_str().as_bytes(), origin.sequence.as_str().as_bytes()], &mut digest);
+        let mut text = [0; 20];
+        // Fifteen bytes are twenty characters, so it fits.
+        drop(STANDARD.encode_slice(digest, &mut text));
+        Self { digest: text, sub_sequence }
     }
-    id
+
+    /// Appends the text.
+    pub fn write(&self, out: &mut String) {
+        // Base64 is ASCII.
+        out.push_str(std::str::from_utf8(&self.digest).unwrap_or_default());
+        if self.sub_sequence > 0 {
+            out.push('/');
+            out.push_str(itoa::Buffer::new().format(self.sub_sequence));
+        }
+    }
 }
 
 /// Writes the `_kinesis` object of the rows of one shard.
@@ -69,25 +86,28 @@ impl EnvelopeWriter {
         }
         out.push_str(",\"partition\":");
         match &origin.partition_key {
-            Some(key) if is_plain(key) => {
-                out.push('"');
-                out.push_str(key);
-                out.push('"');
-            }
-            Some(key) => out.push_str(&json_text(key)),
+            Some(key) => push_json_text(key, out),
             None => out.push_str("null"),
         }
         out.push_str(&self.tail);
     }
 }
 
-fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
+/// Appends a text as JSON. Most need no escapes, and are copied as a whole.
+pub(crate) fn push_json_text(text: &str, out: &mut String) {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&serde_json::Value::from(text).to_string());
+    }
 }
 
-/// Returns a text as JSON.
-pub(crate) fn json_text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+fn json_text(text: &str) -> String {
+    let mut json = String::new();
+    push_json_text(text, &mut json);
+    json
 }
 
 /// Returns a time as ISO 8601 with milliseconds, UTC: `2026-11-20T18:33:24.123Z`.
@@ -155,8 +175,13 @@ mod tests {
     fn the_message_id_is_that_of_dlt() {
         let shard = ShardId::new("shardId-000000000000");
         let origin = origin("49650000000000000000000000000000000000000000000000000002", None, None);
-        assert_eq!(message_id(&shard, &origin, 0), "DeuQ8z+1d37HRjsb9z9/");
-        assert_eq!(message_id(&shard, &origin, 2), "DeuQ8z+1d37HRjsb9z9//2");
+        let id = |sub_sequence| {
+            let mut text = String::new();
+            MessageId::new(&shard, &origin, sub_sequence).write(&mut text);
+            text
+        };
+        assert_eq!(id(0), "DeuQ8z+1d37HRjsb9z9/");
+        assert_eq!(id(2), "DeuQ8z+1d37HRjsb9z9//2");
     }
 
     #[test]

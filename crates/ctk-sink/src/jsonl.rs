@@ -15,7 +15,7 @@ use ctk_flow::{Changes, Committed, Failure, Position, Target};
 use crate::{
     SinkError,
     dead_letters::DeadLetters,
-    envelope::{Envelope, EnvelopeWriter, message_id},
+    envelope::{Envelope, EnvelopeWriter, MessageId},
     names, row_json,
 };
 
@@ -74,9 +74,9 @@ impl<W: Write + Send + 'static> Jsonl<W> {
         for row in changes.rows() {
             row_text.clear();
             if self.envelope != Envelope::None {
-                let id = message_id(changes.shard(), row.origin(), row.sub_sequence());
                 row_text.push_str(",\"_kinesis_msg_id\":\"");
-                row_text.push_str(&id);
+                MessageId::new(changes.shard(), row.origin(), row.sub_sequence())
+                    .write(&mut row_text);
                 row_text.push('"');
             }
             if self.envelope == Envelope::Full {

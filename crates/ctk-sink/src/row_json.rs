@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ctk_flow::{Changes, Row, Value};
 
-use crate::envelope::json_text;
+use crate::envelope::push_json_text;
 
 /// Appends the members of the row, each as `,"name":value`, numbers as they were written. Of members that come twice, the
 /// last.
@@ -20,7 +20,7 @@ pub(crate) fn members(
             continue;
         }
         out.push(',');
-        out.push_str(&json_text(&name(&changes.columns()[column.index()])));
+        push_json_text(&name(&changes.columns()[column.index()]), out);
         out.push(':');
         match value {
             Value::Null => out.push_str("null"),
@@ -33,7 +33,7 @@ pub(crate) fn members(
             Value::BigInteger(text) | Value::Decimal(text) | Value::Json(text) => {
                 out.push_str(text);
             }
-            Value::Text(text) => out.push_str(&json_text(text)),
+            Value::Text(text) => push_json_text(text, out),
             Value::Bytes(bytes) => {
                 out.push('"');
                 STANDARD.encode_string(bytes, out);

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     SinkError,
-    envelope::{Envelope, EnvelopeWriter},
+    envelope::{Envelope, EnvelopeWriter, MessageId},
     names::{ENVELOPE, MESSAGE_ID},
 };
 
@@ -23,9 +23,9 @@ const ROWS: usize = 200;
 const MAX_PARAMETERS: usize = 32_766;
 
 /// A row to be inserted: which one, and the key it will have.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
-    pub(super) id: String,
+    pub(super) id: Option<MessageId>,
     pub(super) batch: u32,
     pub(super) row: u32,
 }
@@ -156,8 +156,10 @@ impl Insert {
             {
                 return Built { arguments, upto: index, misfit: Some(misfit) };
             }
-            if self.envelope != Envelope::None {
-                push(&mut arguments, Bound::Text(&entry.id));
+            if let Some(id) = entry.id {
+                text.clear();
+                id.write(&mut text);
+                push(&mut arguments, Bound::Text(&text));
             }
             if self.envelope == Envelope::Full {
                 text.clear();

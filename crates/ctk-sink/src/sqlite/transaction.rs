@@ -6,7 +6,8 @@ use ctk_checkpoint::Saved;
 use ctk_db::DbError;
 use ctk_flow::{Changes, Committed, DeadLetter, Position, Reason, ShardId};
 use sqlx::SqliteConnection;
-use tracing::warn;
+use tokio::time::Instant;
+use tracing::{debug, warn};
 
 use super::{
     Checkpoints, Settings,
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     SinkError,
     dead_letters::Keep,
-    envelope::{Envelope, EnvelopeWriter, message_id},
+    envelope::{Envelope, EnvelopeWriter, MessageId},
     row_json,
 };
 
@@ -33,11 +34,14 @@ pub(super) async fn write(
     settings: &Settings,
     group: Vec<(Changes, Position)>,
 ) -> Result<Vec<Committed>, SinkError> {
+    let (start, batches) = (Instant::now(), group.len());
+    let rows: usize = group.iter().map(|(changes, _)| changes.len()).sum();
     run(connection, "BEGIN IMMEDIATE").await?;
     let written = match write_all(connection, table, settings, group).await {
         Ok(written) => run(connection, "COMMIT").await.map(|()| written),
         Err(error) => Err(error),
     };
+    debug!(batches, rows, took = ?start.elapsed(), "transaction");
     if written.is_err() {
         // Columns that this transaction added are gone with it.
         *table = None;
@@ -267,12 +271,8 @@ fn entries(batches: &[Batch], envelope: Envelope) -> Vec<Entry> {
     let mut entries = Vec::with_capacity(count);
     for (batch, Batch { changes, .. }) in (0..).zip(batches) {
         for (index, row) in (0..).zip(changes.rows()) {
-            let id = match envelope {
-                Envelope::None => String::new(),
-                Envelope::Full | Envelope::Id => {
-                    message_id(changes.shard(), row.origin(), row.sub_sequence())
-                }
-            };
+            let id = (envelope != Envelope::None)
+                .then(|| MessageId::new(changes.shard(), row.origin(), row.sub_sequence()));
             entries.push(Entry { id, batch, row: index });
         }
     }

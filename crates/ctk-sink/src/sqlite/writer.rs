@@ -1,6 +1,6 @@
 //! The one task that writes: gathers what waits, writes it, and tells those who asked.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ctk_checkpoint::sqlite;
 use ctk_db::DbError;
@@ -19,6 +19,8 @@ pub(super) async fn run(
 ) {
     let mut writer = Writer { connection, settings, table: None };
     let mut next = None;
+    // How many shards were answered last, if they are under load: these come again at once.
+    let mut returning = 0;
     loop {
         let job = match next.take() {
             Some(job) => job,
@@ -31,7 +33,8 @@ pub(super) async fn run(
             Job::Commit { changes, upto, answer } => {
                 let mut group = Group::default();
                 group.push(*changes, upto, answer);
-                next = group.gather(&writer.settings, &mut queue).await;
+                next = group.gather(&writer.settings, returning, &mut queue).await;
+                returning = if group.rows >= UNDER_LOAD { group.answers.len() } else { 0 };
                 writer.commit(group).await;
             }
             Job::Claim { shard, answer } => {
@@ -102,6 +105,12 @@ fn tell<T>(answer: Answer<T>, result: Result<T, Shared>) {
     drop(answer.send(result));
 }
 
+/// Rows of a group from which on shards are under load: they have the next batch ready when the last is written.
+const UNDER_LOAD: usize = 2000;
+
+/// How long to wait for these, so that they go into one transaction again. It is a fraction of what that takes.
+const RETURN: Duration = Duration::from_millis(5);
+
 /// Batches that go into one transaction.
 #[derive(Default)]
 struct Group {
@@ -124,12 +133,24 @@ impl Group {
     ///
     /// What waits is always taken, however much it is: its memory is bounded by the budget of the run, and a larger
     /// transaction writes each page of the index once rather than often (`docs/decisions/0003-sqlite-transactions.md`).
-    async fn gather(&mut self, settings: &Settings, queue: &mut Receiver<Job>) -> Option<Job> {
-        let deadline = Instant::now() + settings.linger;
+    async fn gather(
+        &mut self,
+        settings: &Settings,
+        returning: usize,
+        queue: &mut Receiver<Job>,
+    ) -> Option<Job> {
+        let start = Instant::now();
         loop {
+            let deadline = if !self.is_full(settings) && !settings.linger.is_zero() {
+                start + settings.linger
+            } else if self.answers.len() <= returning {
+                start + RETURN
+            } else {
+                start
+            };
             let waiting = match queue.try_recv() {
                 Ok(job) => Some(job),
-                Err(_) if settings.linger.is_zero() || self.is_full(settings) => return None,
+                Err(_) if Instant::now() >= deadline => return None,
                 Err(_) => tokio::time::timeout_at(deadline, queue.recv()).await.ok().flatten(),
             };
             match waiting {
