@@ -1,7 +1,7 @@
 //! Any bytes, with any options: the decoder returns, and every unit ends somewhere.
 #![no_main]
 
-use ctk_decode::{Compression, DecodeOptions, Decoder, Format, Layout};
+use ctk_decode::{Aggregation, Compression, DecodeOptions, Decoder, Format, Layout};
 use ctk_flow::{Decode, Record, Sequence, ShardId, Value};
 use libfuzzer_sys::fuzz_target;
 
@@ -12,6 +12,7 @@ fuzz_target!(|input: (u8, &[u8])| {
         compression: if choice & 4 == 0 { Compression::Auto } else { Compression::None },
         max_record_bytes: 1 << 20,
         layout: if choice & 8 == 0 { Layout::Columns } else { Layout::Document },
+        aggregation: if choice & 16 == 0 { Aggregation::Auto } else { Aggregation::None },
     };
     let sequence = Sequence::new("1");
     let record = Record { data: data.to_vec(), sequence, partition_key: None, arrived_at: None };

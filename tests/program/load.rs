@@ -166,6 +166,17 @@ async fn options_of_the_source_do_what_they_say() {
 }
 
 #[tokio::test]
+async fn what_comes_between_two_runs_from_latest_is_loaded() {
+    let world = World::with_sensors().await;
+    let options = "&start=latest&checkpointer=target";
+    world.load(options, "sqlite:demo.db").await;
+    world.put(br#"{"sensor_id":3}"#).await;
+    let said = world.load(options, "sqlite:demo.db").await;
+    assert!(said.starts_with("1 record read = 1 written"), "{said}");
+    assert_eq!(world.query("demo.db", "SELECT sensor_id FROM demo").await, ["3"]);
+}
+
+#[tokio::test]
 async fn the_target_may_come_from_the_environment_or_a_file() {
     let world = World::with_sensors().await;
     std::fs::write(world.path(".env"), "CRATEDB_CLUSTER_URL=sqlite:from-file.db\n").unwrap();

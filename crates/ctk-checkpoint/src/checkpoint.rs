@@ -21,6 +21,8 @@ pub struct Checkpoint {
     pub updated_at: Option<Millis>,
     /// Whether the shard is closed and everything in it is done.
     pub finished: bool,
+    /// The instant from which on a shard without a sequence is to be read; zero is its beginning. Only we note it.
+    pub begins_at: Option<Millis>,
     /// The stream, if the run that claimed the shard knew it.
     pub stream: StreamIdentity,
 }
@@ -57,6 +59,7 @@ impl Checkpoint {
             active: Some(true),
             updated_at: None,
             finished: false,
+            begins_at: None,
             stream: StreamIdentity::default(),
         }
     }

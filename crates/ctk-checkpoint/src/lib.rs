@@ -32,5 +32,5 @@ pub mod time;
 
 pub use checkpoint::{Checkpoint, CheckpointRow, Saved, StreamIdentity, TABLE};
 pub use error::CheckpointError;
-pub use memory::{MemoryStore, NoStore};
+pub use memory::MemoryStore;
 pub use store::CheckpointStore;

@@ -1,11 +1,11 @@
-//! Checkpoints that end with the process, and none at all: for runs without a table.
+//! Checkpoints that end with the process: what the contract of stores is tried on first, and what tests start from.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use ctk_flow::{Claims, Failure, Position, ShardId};
+use ctk_flow::{Millis, Position, ShardId};
 
 use crate::{Checkpoint, CheckpointError, CheckpointStore, Saved};
 
@@ -46,8 +46,11 @@ impl CheckpointStore for MemoryStore {
         Ok(self.rows().values().filter(|row| row.namespace == self.namespace).cloned().collect())
     }
 
-    async fn claim(&self, shard: &ShardId) -> Result<(), CheckpointError> {
-        self.with_row(shard, |row| row.active = Some(true));
+    async fn claim(&self, shard: &ShardId, begins: Option<Millis>) -> Result<(), CheckpointError> {
+        self.with_row(shard, |row| {
+            row.active = Some(true);
+            row.begins_at = row.begins_at.or(begins);
+        });
         Ok(())
     }
 
@@ -63,74 +66,14 @@ impl CheckpointStore for MemoryStore {
     }
 }
 
-impl Claims for MemoryStore {
-    async fn claim(&self, shard: &ShardId) -> Result<(), Failure> {
-        Ok(CheckpointStore::claim(self, shard).await?)
-    }
-
-    async fn release(&self, shard: &ShardId) -> Result<(), Failure> {
-        Ok(CheckpointStore::release(self, shard).await?)
-    }
-}
-
-/// Keeps nothing: for a run that was asked to, or that has nowhere to.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoStore;
-
-impl CheckpointStore for NoStore {
-    async fn load(&self) -> Result<Vec<Checkpoint>, CheckpointError> {
-        Ok(Vec::new())
-    }
-
-    async fn claim(&self, _: &ShardId) -> Result<(), CheckpointError> {
-        Ok(())
-    }
-
-    async fn save(&self, _: &Position) -> Result<Saved, CheckpointError> {
-        Ok(Saved::Written)
-    }
-
-    async fn release(&self, _: &ShardId) -> Result<(), CheckpointError> {
-        Ok(())
-    }
-}
-
-impl Claims for NoStore {
-    async fn claim(&self, _: &ShardId) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn release(&self, _: &ShardId) -> Result<(), Failure> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::contract;
 
     #[tokio::test]
-    async fn memory_keeps_the_promises_of_a_store() {
-        let store = MemoryStore::new("any");
+    async fn keeps_the_contract() {
+        let store = MemoryStore::new("first");
         contract::keeps_its_promises(async |namespace: &str| store.with_namespace(namespace)).await;
-    }
-
-    #[tokio::test]
-    async fn claims_are_those_of_the_store() {
-        let (store, shard) = (MemoryStore::new("n"), ShardId::new("s"));
-        Claims::claim(&store, &shard).await.unwrap();
-        assert_eq!(store.load().await.unwrap(), [Checkpoint::new("n", shard.clone())]);
-        Claims::release(&store, &shard).await.unwrap();
-        assert_eq!(store.load().await.unwrap()[0].active, Some(false));
-    }
-
-    #[tokio::test]
-    async fn no_store_keeps_nothing() {
-        let shard = ShardId::new("s");
-        Claims::claim(&NoStore, &shard).await.unwrap();
-        let position = Position { shard: shard.clone(), sequence: None, finished: true };
-        assert_eq!(NoStore.save(&position).await.unwrap(), Saved::Written);
-        assert!(NoStore.load().await.unwrap().is_empty());
     }
 }

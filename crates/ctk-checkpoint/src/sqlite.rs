@@ -5,7 +5,7 @@
 //! Nothing here is cancel safe outside a transaction: a dropped future may have changed the table or not.
 
 use ctk_db::{DbError, sqlite::columns};
-use ctk_flow::{Position, Sequence, ShardId};
+use ctk_flow::{Millis, Position, Sequence, ShardId};
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{Checkpoint, CheckpointError, Saved, StreamIdentity, TABLE, prune::Filter, time};
@@ -14,15 +14,19 @@ use crate::{Checkpoint, CheckpointError, Saved, StreamIdentity, TABLE, prune::Fi
 const COLUMNS: [&str; 5] = ["namespace", "shard_id", "sequence", "active", "updated_at"];
 
 /// What only we write; null where another tool wrote.
-const OWN_COLUMNS: [(&str, &str); 3] =
-    [("finished", "BOOLEAN"), ("stream_arn", "TEXT"), ("stream_created_at", "INTEGER")];
+const OWN_COLUMNS: [(&str, &str); 4] = [
+    ("finished", "BOOLEAN"),
+    ("stream_arn", "TEXT"),
+    ("stream_created_at", "INTEGER"),
+    ("begins_at", "INTEGER"),
+];
 
 /// Creates the table, or adds what it lacks, and refuses a table of that name which is no checkpoint table.
 pub async fn create_table(connection: &mut SqliteConnection) -> Result<(), CheckpointError> {
     let sql = "CREATE TABLE IF NOT EXISTS kinesis_checkpoints (\
                namespace TEXT NOT NULL, shard_id TEXT NOT NULL, sequence TEXT, active BOOLEAN DEFAULT TRUE, \
                updated_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), \
-               finished BOOLEAN, stream_arn TEXT, stream_created_at INTEGER, PRIMARY KEY (namespace, shard_id))";
+               finished BOOLEAN, stream_arn TEXT, stream_created_at INTEGER, begins_at INTEGER, PRIMARY KEY (namespace, shard_id))";
     sqlx::query(sql)
         .execute(&mut *connection)
         .await
@@ -77,27 +81,31 @@ pub async fn list(
     Ok(checkpoints.map_err(DbError::statement(format!("read table {TABLE}")))?)
 }
 
-/// Notes that a run reads the shard, and of which stream; sequence and end are kept.
+/// Notes that a run reads the shard, of which stream, and from which instant on, unless that was noted before; sequence and
+/// end are kept.
 pub async fn claim(
     connection: &mut SqliteConnection,
     namespace: &str,
     shard: &ShardId,
     stream: &StreamIdentity,
+    begins: Option<Millis>,
 ) -> Result<(), CheckpointError> {
     let sql = "UPDATE kinesis_checkpoints SET active = TRUE, updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), \
-               stream_arn = coalesce(?3, stream_arn), stream_created_at = coalesce(?4, stream_created_at) \
-               WHERE namespace = ?1 AND shard_id = ?2";
+               stream_arn = coalesce(?3, stream_arn), stream_created_at = coalesce(?4, stream_created_at), \
+               begins_at = coalesce(begins_at, ?5) WHERE namespace = ?1 AND shard_id = ?2";
     let updated = sqlx::query(sql)
         .bind(namespace)
         .bind(shard.as_str())
         .bind(&stream.arn)
         .bind(stream.created_at)
+        .bind(begins)
         .execute(&mut *connection)
         .await
         .map_err(DbError::statement(format!("claim shard {shard}")))?;
     if updated.rows_affected() == 0 {
         let mut checkpoint = Checkpoint::new(namespace, shard.clone());
         checkpoint.stream.clone_from(stream);
+        checkpoint.begins_at = begins;
         insert(connection, &checkpoint).await?;
     }
     Ok(())
@@ -191,7 +199,8 @@ async fn insert(
     checkpoint: &Checkpoint,
 ) -> Result<(), CheckpointError> {
     let sql = "INSERT INTO kinesis_checkpoints (namespace, shard_id, sequence, active, updated_at, finished, \
-               stream_arn, stream_created_at) VALUES (?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), ?, ?, ?)";
+               stream_arn, stream_created_at, begins_at) \
+               VALUES (?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), ?, ?, ?, ?)";
     let insert = sqlx::query(sql)
         .bind(&checkpoint.namespace)
         .bind(checkpoint.shard_id.as_str())
@@ -199,7 +208,8 @@ async fn insert(
         .bind(checkpoint.active)
         .bind(checkpoint.finished)
         .bind(&checkpoint.stream.arn)
-        .bind(checkpoint.stream.created_at);
+        .bind(checkpoint.stream.created_at)
+        .bind(checkpoint.begins_at);
     let what = || format!("note shard {}", checkpoint.shard_id);
     insert.execute(connection).await.map_err(DbError::statement(what()))?;
     Ok(())
@@ -243,6 +253,7 @@ fn checkpoint(row: &SqliteRow) -> Result<Checkpoint, sqlx::Error> {
         updated_at: updated_at.and_then(|text| time::parse(&text)),
         finished: finished.unwrap_or_default(),
         stream: StreamIdentity { arn: row.try_get(6)?, created_at: row.try_get(7)? },
+        begins_at: row.try_get(8)?,
     })
 }
 

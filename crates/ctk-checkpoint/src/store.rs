@@ -1,6 +1,6 @@
 //! What a place for checkpoints can do. One suite of tests holds all of them to it.
 
-use ctk_flow::{Position, ShardId};
+use ctk_flow::{Millis, Position, ShardId};
 
 use crate::{Checkpoint, CheckpointError, Saved};
 
@@ -11,8 +11,13 @@ pub trait CheckpointStore: Send + Sync + 'static {
     /// Returns all checkpoints, by shard.
     fn load(&self) -> impl Future<Output = Result<Vec<Checkpoint>, CheckpointError>> + Send;
 
-    /// Notes that a run reads the shard; what is known of it is kept.
-    fn claim(&self, shard: &ShardId) -> impl Future<Output = Result<(), CheckpointError>> + Send;
+    /// Notes that a run reads the shard, and, if it is not known where that begins, from which instant on; what is known
+    /// of it is kept.
+    fn claim(
+        &self,
+        shard: &ShardId,
+        begins: Option<Millis>,
+    ) -> impl Future<Output = Result<(), CheckpointError>> + Send;
 
     /// Moves a shard on, but never back.
     fn save(

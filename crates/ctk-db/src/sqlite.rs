@@ -87,6 +87,8 @@ pub struct Column {
     pub name: String,
     /// The declared type, as written; empty when there is none.
     pub declared: String,
+    /// It is the primary key, or a part of it.
+    pub is_key: bool,
 }
 
 /// Returns the columns of a table in their order; none when there is no such table.
@@ -94,12 +96,16 @@ pub async fn columns(
     connection: &mut SqliteConnection,
     table: &str,
 ) -> Result<Vec<Column>, DbError> {
-    let rows = sqlx::query("SELECT name, type FROM pragma_table_info(?)")
+    let rows = sqlx::query("SELECT name, type, pk > 0 FROM pragma_table_info(?)")
         .bind(table)
         .fetch_all(connection)
         .await
         .map_err(DbError::statement(format!("read the columns of table {table}")))?;
-    let column = |row: sqlx::sqlite::SqliteRow| Column { name: row.get(0), declared: row.get(1) };
+    let column = |row: sqlx::sqlite::SqliteRow| Column {
+        name: row.get(0),
+        declared: row.get(1),
+        is_key: row.get(2),
+    };
     Ok(rows.into_iter().map(column).collect())
 }
 
@@ -150,8 +156,11 @@ mod tests {
         let mut connection = open(&folder.path().join("a.db"), Mode::Create).await.unwrap();
         let sql = "CREATE TABLE t (\"k\" TEXT PRIMARY KEY, \"n\" DECIMAL(10, 2), x, u TEXT, UNIQUE (n, u))";
         sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-        let column =
-            |name: &str, declared: &str| Column { name: name.into(), declared: declared.into() };
+        let column = |name: &str, declared: &str| Column {
+            name: name.into(),
+            declared: declared.into(),
+            is_key: name == "k",
+        };
         let expected = [
             column("k", "TEXT"),
             column("n", "DECIMAL(10, 2)"),

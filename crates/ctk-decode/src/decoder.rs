@@ -122,7 +122,7 @@ impl Decoder {
     ) -> Result<&'a [u8], (Reason, String)> {
         if self.options.aggregation == Aggregation::Auto && data.starts_with(&KPL_MAGIC) {
             let error = "this is a KPL aggregate, which cannot be unpacked yet";
-            return Err((Reason::NotJson, error.to_owned()));
+            return Err((Reason::Aggregate, error.to_owned()));
         }
         let room = MAX_BATCH_BYTES.saturating_sub(held);
         let kind = match self.options.compression {

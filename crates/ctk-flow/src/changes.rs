@@ -118,6 +118,8 @@ impl<'a> Row<'a> {
 pub enum Reason {
     /// The payload is not JSON.
     NotJson,
+    /// The payload is an aggregate of the Kinesis Producer Library, which cannot be unpacked yet.
+    Aggregate,
     /// The payload cannot be decompressed.
     BadCompression,
     /// The payload grows beyond `max_record_bytes`.
@@ -131,6 +133,7 @@ impl Reason {
     pub fn code(self) -> &'static str {
         match self {
             Self::NotJson => "not_json",
+            Self::Aggregate => "kpl_aggregate",
             Self::BadCompression => "bad_compression",
             Self::TooLarge => "too_large",
             Self::Refused => "refused",

@@ -7,7 +7,7 @@ use std::{error::Error, time::Duration};
 
 use crate::{
     changes::Changes,
-    record::{Position, Record, ShardId},
+    record::{Millis, Position, Record, ShardId},
 };
 
 /// What an implementation fails with. The loop adds the shard, and hands it to the program.
@@ -63,6 +63,14 @@ pub trait Reader: Send + 'static {
     /// Returns the shard.
     fn shard(&self) -> &ShardId;
 
+    /// Returns the instant from which on the shard is read, as long as there is no position to go on from.
+    ///
+    /// It is noted with the claim, so that a later run does not begin later: a shard may be claimed, and stay without a
+    /// record until the run ends. Zero means the beginning of the shard; `None`, that there is nothing to note.
+    fn begins(&self) -> Option<Millis> {
+        None
+    }
+
     /// Returns the next answer.
     ///
     /// Throttling, broken connections and expired iterators are waited out in here; an error means that the shard cannot
@@ -105,8 +113,12 @@ pub trait Target: Send + Sync + 'static {
 
 /// Who reads which shard. The positions themselves are saved by [`Target::commit`].
 pub trait Claims: Send + Sync + 'static {
-    /// Notes that this run reads the shard from now on.
-    fn claim(&self, shard: &ShardId) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Notes that this run reads the shard from now on, and, if it has no position yet, the instant from which on.
+    fn claim(
+        &self,
+        shard: &ShardId,
+        begins: Option<Millis>,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Notes that this run reads the shard no more; called at every orderly end, errors included.
     fn release(&self, shard: &ShardId) -> impl Future<Output = Result<(), Failure>> + Send;

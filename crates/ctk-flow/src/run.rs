@@ -185,7 +185,7 @@ impl<D: Decode, T: Target, C: Claims> Run<D, T, C> {
     async fn shard<R: Reader>(self: Arc<Self>, mut reader: R) -> (ShardId, Result<End, RunError>) {
         let shard = reader.shard().clone();
         let claim = |source| RunError::Claim { shard: shard.clone(), source };
-        if let Err(error) = self.claims.claim(&shard).await {
+        if let Err(error) = self.claims.claim(&shard, reader.begins()).await {
             return (shard.clone(), Err(claim(error)));
         }
         let count = self.ledger.shard(&shard);

@@ -70,21 +70,10 @@ pub struct KinesisConfig {
     pub describe_timeout: Duration,
     /// The byte budget of the run.
     pub buffer: u64,
-    /// What to do when records expired before they were read.
-    pub on_data_loss: OnDataLoss,
     /// What the records are, for the decoder.
     pub decode: DecodeOptions,
     /// Whether and where positions are kept, for the target.
     pub checkpoint: CheckpointOptions,
-}
-
-/// What to do when records expired before they were read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnDataLoss {
-    /// End with an error.
-    Fail,
-    /// Count, warn and go on.
-    Continue,
 }
 
 /// What records are, and what becomes of them.
@@ -94,7 +83,7 @@ pub struct DecodeOptions {
     pub format: Format,
     /// Whether payloads are looked at for compression.
     pub compression: Compression,
-    /// Whether aggregates of the Kinesis Producer Library are unpacked.
+    /// Whether aggregates of the Kinesis Producer Library are looked for.
     pub aggregation: Aggregation,
     /// What a payload may grow to.
     pub max_record_bytes: u64,
@@ -124,10 +113,10 @@ pub enum Compression {
     None,
 }
 
-/// Whether aggregates of the Kinesis Producer Library are unpacked.
+/// Whether aggregates of the Kinesis Producer Library are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggregation {
-    /// By their first bytes and checksum.
+    /// By their first bytes; they cannot be unpacked yet.
     Auto,
     /// Never.
     None,
@@ -158,7 +147,7 @@ pub enum Envelope {
 pub struct CheckpointOptions {
     /// Where.
     pub checkpointer: Checkpointer,
-    /// The namespace; the stream as the user named it unless given.
+    /// The namespace; the name of the stream unless given.
     pub name: String,
     /// The schema of the table.
     pub schema: String,
@@ -221,12 +210,6 @@ impl KinesisConfig {
                 .take_seconds(&option::DESCRIBE_TIMEOUT)?
                 .unwrap_or(Duration::from_mins(1)),
             buffer: parts::bytes(&mut options, &option::BUFFER, 256 << 20)?,
-            on_data_loss: options
-                .take_choice(
-                    &option::ON_DATA_LOSS,
-                    &[("fail", OnDataLoss::Fail), ("continue", OnDataLoss::Continue)],
-                )?
-                .unwrap_or(OnDataLoss::Fail),
             decode: decode(&mut options)?,
             checkpoint: checkpoint(&mut options, &stream)?,
             stream,
@@ -317,7 +300,7 @@ fn checkpoint(options: &mut Options, stream: &StreamRef) -> Result<CheckpointOpt
         checkpointer: options
             .take_choice(&option::CHECKPOINTER, kinds)?
             .unwrap_or(Checkpointer::None),
-        name: options.take(&option::CHECKPOINTER_NAME)?.unwrap_or_else(|| stream.to_string()),
+        name: options.take(&option::CHECKPOINTER_NAME)?.unwrap_or_else(|| stream.name().to_owned()),
         schema,
         interval: parts::positive_seconds(options, &option::CHECKPOINTER_INTERVAL)?
             .unwrap_or(Duration::from_secs(5)),

@@ -6,13 +6,15 @@
 //!   so reading it again would put old records behind newer ones (the references do that at every start).
 //! - A shard continues what was read before when it, or an ancestor, has a saved position: it is read from its beginning. So
 //!   is a shard that appears while the run goes on. All others start where the user said.
+//! - A shard without a position that an earlier run claimed begins at the instant at which that run would have begun, and so
+//!   do its children: what came in between is not skipped.
 //! - A run that ends by itself hands out what it saw at its first listing, and the children of what it read to the end.
 //!
 //! Garbage in a listing (a shard that is its own ancestor) never blocks a shard: the edge that closes the circle is ignored.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use ctk_flow::{Sequence, ShardId};
+use ctk_flow::{Millis, Sequence, ShardId};
 
 use crate::api::ShardListing;
 
@@ -23,6 +25,8 @@ pub struct Saved {
     pub sequence: Option<Sequence>,
     /// The shard is closed, and all of it is durable.
     pub finished: bool,
+    /// Without a sequence: the instant from which on the shard was to be read. Zero is its beginning.
+    pub begins_at: Option<Millis>,
 }
 
 impl Saved {
@@ -45,6 +49,8 @@ pub enum Scope {
 pub enum From {
     /// Behind the saved position.
     Saved(Sequence),
+    /// With the first record of this instant or later: where an earlier run stood, which found none.
+    Time(Millis),
     /// At its first record.
     Beginning,
     /// Where the user said.
@@ -160,12 +166,21 @@ impl Lineage {
     }
 
     fn begin(&self, shard: &ShardListing) -> From {
-        if let Some(Saved { sequence: Some(sequence), .. }) = self.saved.get(&shard.id) {
-            return From::Saved(sequence.clone());
+        let begins_at = |id: &ShardId| self.saved.get(id)?.begins_at;
+        match self.saved.get(&shard.id) {
+            Some(Saved { sequence: Some(sequence), .. }) => return From::Saved(sequence.clone()),
+            Some(Saved { begins_at: Some(instant), .. }) => return From::Time(*instant),
+            Some(_) | None => {}
         }
-        let continues =
-            || self.ancestors(&shard.id).iter().any(|ancestor| self.has_position(ancestor));
-        if !self.was_first(&shard.id) || continues() { From::Beginning } else { From::RunStart }
+        let ancestors = self.ancestors(&shard.id);
+        if ancestors.iter().any(|ancestor| self.has_position(ancestor)) {
+            return From::Beginning;
+        }
+        // An earlier run waited in an ancestor for records that never came there.
+        if let Some(instant) = ancestors.iter().filter_map(begins_at).min() {
+            return From::Time(instant);
+        }
+        if self.was_first(&shard.id) { From::RunStart } else { From::Beginning }
     }
 
     fn has_position(&self, shard: &ShardId) -> bool {

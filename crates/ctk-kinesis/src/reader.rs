@@ -281,6 +281,15 @@ impl Reader for ShardReader {
         &self.shard
     }
 
+    fn begins(&self) -> Option<Millis> {
+        match self.start {
+            Start::Earliest => Some(0),
+            Start::AtTime(instant) => Some(instant),
+            // There is a position, or the address of the next run names it again.
+            Start::At(_) | Start::After(_) => None,
+        }
+    }
+
     async fn read(&mut self) -> Result<Answer, Failure> {
         let started = Instant::now();
         // Looked at before the call: what was put between the call and the close would be missing else.

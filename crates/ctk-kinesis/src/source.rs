@@ -117,7 +117,8 @@ impl KinesisSource {
             (From::Saved(sequence), _) => Start::After(sequence),
             (From::RunStart, StartAt::Latest) => Start::AtTime(self.service.started.0),
             (From::RunStart, StartAt::Time(instant)) => Start::AtTime(*instant),
-            (From::Beginning | From::RunStart, _) => Start::Earliest,
+            (From::Time(instant), _) if instant > 0 => Start::AtTime(instant),
+            (From::Time(_) | From::Beginning | From::RunStart, _) => Start::Earliest,
         };
         debug!(shard = %ready.id, ?start, "shard handed out");
         let closed = Arc::new(AtomicBool::new(ready.closed));

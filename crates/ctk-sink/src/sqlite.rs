@@ -13,7 +13,7 @@ mod writer;
 use std::{sync::Arc, time::Duration};
 
 use ctk_checkpoint::StreamIdentity;
-use ctk_flow::{Changes, Claims, Committed, Failure, Position, ShardId, Target};
+use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, Target};
 use sqlx::SqliteConnection;
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
@@ -67,7 +67,7 @@ pub struct SqliteTarget {
 #[derive(Debug)]
 enum Job {
     Commit { changes: Box<Changes>, upto: Position, answer: Answer<Committed> },
-    Claim { shard: ShardId, answer: Answer<()> },
+    Claim { shard: ShardId, begins: Option<Millis>, answer: Answer<()> },
     Release { shard: ShardId, answer: Answer<()> },
     Close { answer: Answer<()> },
 }
@@ -113,8 +113,8 @@ impl Target for SqliteTarget {
 }
 
 impl Claims for SqliteTarget {
-    async fn claim(&self, shard: &ShardId) -> Result<(), Failure> {
-        self.ask(|answer| Job::Claim { shard: shard.clone(), answer }).await
+    async fn claim(&self, shard: &ShardId, begins: Option<Millis>) -> Result<(), Failure> {
+        self.ask(|answer| Job::Claim { shard: shard.clone(), begins, answer }).await
     }
 
     async fn release(&self, shard: &ShardId) -> Result<(), Failure> {

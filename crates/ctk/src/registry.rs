@@ -10,9 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ctk_checkpoint::StreamIdentity;
+use ctk_checkpoint::{Checkpoint, StreamIdentity};
 use ctk_db::sqlite::{self, Mode};
-use ctk_flow::{Changes, Claims, Committed, Failure, Position, ShardId, Target};
+use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, Target};
 use ctk_kinesis::{KinesisConfig, Saved, StreamSummary, config::Checkpointer};
 use ctk_sink::{
     config::TableConfig,
@@ -60,9 +60,9 @@ impl Target for AnyTarget {
 }
 
 impl Claims for AnyTarget {
-    async fn claim(&self, shard: &ShardId) -> Result<(), Failure> {
+    async fn claim(&self, shard: &ShardId, begins: Option<Millis>) -> Result<(), Failure> {
         match self {
-            Self::Sqlite(target) => target.claim(shard).await,
+            Self::Sqlite(target) => target.claim(shard, begins).await,
             Self::File(_) | Self::Stdout(_) | Self::Discard(_) => Ok(()),
         }
     }
@@ -143,11 +143,12 @@ impl Prepared {
         if !path.exists() {
             return Ok(());
         }
-        let mut connection = sqlite::open(path, Mode::Write).await?;
+        let mut connection = sqlite::open(path, Mode::Read).await?;
         for checkpoint in ctk_checkpoint::sqlite::load(&mut connection, namespace).await? {
-            let saved = Saved { sequence: checkpoint.sequence, finished: checkpoint.finished };
-            self.saved.insert(checkpoint.shard_id, saved);
-            self.known_streams.push(checkpoint.stream);
+            let Checkpoint { shard_id, sequence, finished, begins_at, stream, .. } = checkpoint;
+            let saved = Saved { sequence, finished, begins_at };
+            self.saved.insert(shard_id, saved);
+            self.known_streams.push(stream);
         }
         Ok(())
     }

@@ -26,8 +26,9 @@ impl CheckpointStore for Store {
         load(&mut *self.lock().await, &self.namespace).await
     }
 
-    async fn claim(&self, shard: &ShardId) -> Result<(), CheckpointError> {
-        claim(&mut *self.lock().await, &self.namespace, shard, &StreamIdentity::default()).await
+    async fn claim(&self, shard: &ShardId, begins: Option<Millis>) -> Result<(), CheckpointError> {
+        claim(&mut *self.lock().await, &self.namespace, shard, &StreamIdentity::default(), begins)
+            .await
     }
 
     async fn save(&self, position: &Position) -> Result<Saved, CheckpointError> {
@@ -137,12 +138,12 @@ async fn the_table_of_another_tool_is_read_and_taken_over() {
         ShardId::new("s1"),
         StreamIdentity { arn: Some("arn:1".into()), created_at: Some(1_700_000_000_000) },
     );
-    claim(&mut connection, "n", &shard, &stream).await.unwrap();
+    claim(&mut connection, "n", &shard, &stream, None).await.unwrap();
     let position =
         Position { shard: shard.clone(), sequence: Some(Sequence::new("10")), finished: true };
     assert_eq!(save(&mut connection, "n", &position).await.unwrap(), Saved::Written);
     // A run that does not know the stream leaves it as it was.
-    claim(&mut connection, "n", &shard, &StreamIdentity::default()).await.unwrap();
+    claim(&mut connection, "n", &shard, &StreamIdentity::default(), None).await.unwrap();
     let taken = &load(&mut connection, "n").await.unwrap()[0];
     assert_eq!((taken.position(), taken.active, &taken.stream), (position, Some(true), &stream));
 
@@ -164,7 +165,7 @@ async fn a_table_without_a_key_is_served_as_well() {
     create_table(&mut connection).await.unwrap();
     let shard = ShardId::new("s");
     for _ in 0..2 {
-        claim(&mut connection, "n", &shard, &StreamIdentity::default()).await.unwrap();
+        claim(&mut connection, "n", &shard, &StreamIdentity::default(), None).await.unwrap();
     }
     assert_eq!(list(&mut connection, None).await.unwrap().len(), 1);
 }
@@ -186,7 +187,9 @@ async fn a_position_is_part_of_the_transaction() {
 async fn times_are_text_that_sorts() {
     let (_folder, mut connection) = database().await;
     create_table(&mut connection).await.unwrap();
-    claim(&mut connection, "n", &ShardId::new("s"), &StreamIdentity::default()).await.unwrap();
+    claim(&mut connection, "n", &ShardId::new("s"), &StreamIdentity::default(), None)
+        .await
+        .unwrap();
     let stored: String = sqlx::query_scalar("SELECT updated_at FROM kinesis_checkpoints")
         .fetch_one(&mut connection)
         .await
@@ -222,8 +225,12 @@ async fn what_was_shown_is_deleted_and_nothing_else() {
 
     // While it was asked, a run claimed a shard, and another row came.
     create_table(&mut connection).await.unwrap();
-    claim(&mut connection, "n", &ShardId::new("s1"), &StreamIdentity::default()).await.unwrap();
-    claim(&mut connection, "n", &ShardId::new("s9"), &StreamIdentity::default()).await.unwrap();
+    claim(&mut connection, "n", &ShardId::new("s1"), &StreamIdentity::default(), None)
+        .await
+        .unwrap();
+    claim(&mut connection, "n", &ShardId::new("s9"), &StreamIdentity::default(), None)
+        .await
+        .unwrap();
     assert_eq!(delete(&mut connection, &shown).await.unwrap(), 2);
     assert_eq!(shards(&list(&mut connection, None).await.unwrap()), ["n s1", "n s9", "other s1"]);
     assert_eq!(delete(&mut connection, &shown).await.unwrap(), 0);

@@ -7,6 +7,7 @@ use super::*;
 /// Runs the whole suite. The place is empty at first.
 pub(crate) async fn keeps_its_promises<S: CheckpointStore>(open: impl AsyncFn(&str) -> S) {
     knows_nothing_at_first(&open("first").await).await;
+    remembers_where_to_begin(&open("begins").await).await;
     claims_and_releases(&open("claims").await).await;
     never_moves_backwards(&open("backwards").await).await;
     remembers_what_is_finished(&open("finished").await).await;
@@ -39,15 +40,22 @@ async fn knows_nothing_at_first(store: &impl CheckpointStore) {
     assert!(store.load().await.unwrap().is_empty(), "what was never claimed is not released");
 }
 
+async fn remembers_where_to_begin(store: &impl CheckpointStore) {
+    store.claim(&shard(1), Some(7)).await.unwrap();
+    store.claim(&shard(1), Some(9)).await.unwrap();
+    let begins: Vec<_> = store.load().await.unwrap().into_iter().map(|row| row.begins_at).collect();
+    assert_eq!(begins, [Some(7)], "the first instant counts");
+}
+
 async fn claims_and_releases(store: &impl CheckpointStore) {
-    store.claim(&shard(2)).await.unwrap();
-    store.claim(&shard(1)).await.unwrap();
+    store.claim(&shard(2), None).await.unwrap();
+    store.claim(&shard(1), None).await.unwrap();
     assert_eq!(rows(store).await, ["1: - active", "2: - active"]);
     assert_eq!(store.save(&at(1, "5")).await.unwrap(), Saved::Written);
     store.release(&shard(1)).await.unwrap();
     assert_eq!(rows(store).await, ["1: 5", "2: - active"]);
-    store.claim(&shard(1)).await.unwrap();
-    store.claim(&shard(1)).await.unwrap();
+    store.claim(&shard(1), None).await.unwrap();
+    store.claim(&shard(1), None).await.unwrap();
     assert_eq!(rows(store).await, ["1: 5 active", "2: - active"]);
 }
 
@@ -58,7 +66,7 @@ async fn never_moves_backwards(store: &impl CheckpointStore) {
         assert_eq!(store.save(&at(1, sequence)).await.unwrap(), expected, "{sequence}");
         assert_eq!(rows(store).await, [format!("1: {stored} active")]);
     };
-    store.claim(&shard(1)).await.unwrap();
+    store.claim(&shard(1), None).await.unwrap();
     check("9", "9", true).await;
     check("10", "10", true).await;
     check("9", "10", false).await;
@@ -79,12 +87,12 @@ async fn never_moves_backwards(store: &impl CheckpointStore) {
 }
 
 async fn remembers_what_is_finished(store: &impl CheckpointStore) {
-    store.claim(&shard(1)).await.unwrap();
+    store.claim(&shard(1), None).await.unwrap();
     let finished = Position { finished: true, ..at(1, "7") };
     assert_eq!(store.save(&finished).await.unwrap(), Saved::Written);
     store.release(&shard(1)).await.unwrap();
     assert_eq!(rows(store).await, ["1: 7 finished"]);
-    store.claim(&shard(1)).await.unwrap();
+    store.claim(&shard(1), None).await.unwrap();
     assert_eq!(store.save(&at(1, "8")).await.unwrap(), Saved::Written);
     assert_eq!(rows(store).await, ["1: 8 active finished"]);
     assert_eq!(
@@ -114,7 +122,7 @@ async fn saves_what_was_not_claimed(store: &impl CheckpointStore) {
 }
 
 async fn keeps_namespaces_apart(one: &impl CheckpointStore, two: &impl CheckpointStore) {
-    one.claim(&shard(1)).await.unwrap();
+    one.claim(&shard(1), None).await.unwrap();
     assert_eq!(one.save(&at(1, "3")).await.unwrap(), Saved::Written);
     assert!(two.load().await.unwrap().is_empty());
     assert_eq!(two.save(&at(1, "2")).await.unwrap(), Saved::Written);

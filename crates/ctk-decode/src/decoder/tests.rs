@@ -160,6 +160,7 @@ fn an_aggregate_says_what_it_is() {
     for options in [JSON, NDJSON, RAW] {
         let changes = decode(options, &[b"\xf3\x89\x9a\xc2rest"]);
         assert_eq!(changes.units(), 1);
+        assert_eq!(changes.dead_letters()[0].reason, Reason::Aggregate);
         assert!(changes.dead_letters()[0].error.contains("KPL aggregate"));
         assert_eq!(changes.dead_letters()[0].payload, b"\xf3\x89\x9a\xc2rest");
     }

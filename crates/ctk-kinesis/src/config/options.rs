@@ -99,7 +99,7 @@ pub(super) const MAX_RECORD_BYTES: OptionSpec =
 pub(super) const AGGREGATION: OptionSpec = OptionSpec::new(
     &["aggregation"],
     "`auto`",
-    "`auto`: aggregates of the Kinesis Producer Library are unpacked; `none`",
+    "`auto`: aggregates of the Kinesis Producer Library are recognised; they cannot be unpacked yet, and become dead letters; `none`: they are records like others",
 );
 pub(super) const LAYOUT: OptionSpec = OptionSpec::new(
     &["layout"],
@@ -118,7 +118,7 @@ pub(super) const CREATE_SHARDS: OptionSpec =
 pub(super) const ON_DATA_LOSS: OptionSpec = OptionSpec::new(
     &["on_data_loss"],
     "`fail`",
-    "when the checkpoint is older than what the stream keeps: `fail` or `continue`",
+    "not built yet: when the checkpoint is older than what the stream keeps",
 );
 pub(super) const BUFFER: OptionSpec =
     OptionSpec::new(&["buffer"], "256MiB", "memory for records, all shards together");
@@ -132,10 +132,16 @@ pub(super) const CHECKPOINTER: OptionSpec = OptionSpec::new(
     "`none`",
     "where positions are kept: `target` (or its name: `cratedb`, `postgresql`, `sqlite`), `memory`, `none`",
 );
-pub(super) const CHECKPOINTER_NAME: OptionSpec =
-    OptionSpec::new(&["checkpointer_name"], "the stream as given", "namespace of the checkpoints");
-pub(super) const CHECKPOINTER_SCHEMA: OptionSpec =
-    OptionSpec::new(&["checkpointer_schema"], "`ext`", "schema of the checkpoint table");
+pub(super) const CHECKPOINTER_NAME: OptionSpec = OptionSpec::new(
+    &["checkpointer_name"],
+    "the name of the stream",
+    "namespace of the checkpoints",
+);
+pub(super) const CHECKPOINTER_SCHEMA: OptionSpec = OptionSpec::new(
+    &["checkpointer_schema"],
+    "`ext`",
+    "schema of the checkpoint table; SQLite has no schemas",
+);
 pub(super) const CHECKPOINTER_INTERVAL: OptionSpec = OptionSpec::new(
     &["checkpointer_interval"],
     "5",

@@ -17,14 +17,17 @@ fn listing(text: &str) -> Vec<ShardListing> {
     text.split(';').filter(|text| !text.trim().is_empty()).map(shard).collect()
 }
 
-/// Reads `a=5 b=end c=none`: saved sequences, finished shards, rows without a sequence.
+/// Reads `a=5 b=end c=none d=@7`: saved sequences, finished shards, rows without a sequence, rows that wait since an instant.
 fn saved(text: &str) -> HashMap<ShardId, Saved> {
     let row = |row: &str| {
         let (shard, state) = row.split_once('=').expect("shard=state");
         let saved = match state {
-            "end" => Saved { sequence: None, finished: true },
+            "end" => Saved { finished: true, ..Saved::default() },
             "none" => Saved::default(),
-            sequence => Saved { sequence: Some(Sequence::new(sequence)), finished: false },
+            state if state.starts_with('@') => {
+                Saved { begins_at: state[1..].parse().ok(), ..Saved::default() }
+            }
+            sequence => Saved { sequence: Some(Sequence::new(sequence)), ..Saved::default() },
         };
         (ShardId::new(shard), saved)
     };
@@ -36,6 +39,7 @@ fn ready(lineage: &mut Lineage) -> String {
     let shard = |ready: &Ready| match &ready.from {
         From::RunStart => format!("{}:start", ready.id),
         From::Beginning => format!("{}:0", ready.id),
+        From::Time(instant) => format!("{}:@{instant}", ready.id),
         From::Saved(sequence) => format!("{}:{sequence}", ready.id),
     };
     lineage.hand_out().iter().map(shard).collect::<Vec<_>>().join(" ")
@@ -54,6 +58,12 @@ fn what_may_be_read_first() {
     check("", "", "");
     check("a;b", "", "a:start b:start");
     check("a;b", "a=7 b=none", "a:7 b:start");
+    // Claimed by a run that began at an instant, and nothing came: that instant counts, for children as well.
+    check("a;b", "a=@5", "a:@5 b:start");
+    check("a!;b<a;c<a", "a=@5", "a:@5");
+    check("b<a;c<a,d", "a=@5 d=@3", "b:@5 c:@3");
+    check("b<a;c<a", "a=@5 c=9", "b:@5 c:9");
+    check("b<a;c<a", "a=7 b=@5", "b:@5 c:0");
     // A split: the parent first.
     check("a!;b<a;c<a", "", "a:start");
     check("a!;b<a;c<a", "a=7", "a:7");

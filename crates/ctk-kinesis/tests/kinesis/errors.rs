@@ -73,7 +73,7 @@ async fn positions_of_another_stream() {
     kinesis.create_stream("other", 1).await.expect("the stream is created");
     let foreign = "49590338271490256608559692538361571095921575989136588898";
     let shard = ShardId::new("shardId-000000000000");
-    let saved = Saved { sequence: Some(Sequence::new(foreign)), finished: false };
+    let saved = Saved { sequence: Some(Sequence::new(foreign)), ..Saved::default() };
     let saved = HashMap::from([(shard, saved)]);
     let mut source = open(&kinesis.endpoint(), "s", "", saved).await.expect("opens");
     let mut reader = source.readers().await.expect("listed").remove(0);

@@ -58,7 +58,7 @@ async fn a_position_for_one_shard() {
     let check = async |start: &str, saved: Option<usize>, expected: &[&str]| {
         let position = |place: usize| Saved {
             sequence: Some(Sequence::new(&sequences[place])),
-            finished: false,
+            ..Saved::default()
         };
         let saved = saved.map(|place| (ShardId::new("shardId-000000000000"), position(place)));
         let start = format!("&start={start}:shardId-000000000000:{}", sequences[2]);

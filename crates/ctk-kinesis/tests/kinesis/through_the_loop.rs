@@ -62,7 +62,7 @@ impl Target for Kept {
 struct Nobody;
 
 impl Claims for Nobody {
-    async fn claim(&self, _: &ShardId) -> Result<(), Failure> {
+    async fn claim(&self, _: &ShardId, _: Option<ctk_flow::Millis>) -> Result<(), Failure> {
         Ok(())
     }
 

@@ -22,6 +22,8 @@ const MAX_COLUMNS: usize = 2000;
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) holds: Holds,
+    /// Part of a primary key of somebody else: no other column can stand in for it.
+    is_key: bool,
 }
 
 /// Where a name stands.
@@ -41,56 +43,80 @@ pub(super) struct Table {
     /// By name, in lower case as far as ASCII goes: so far SQLite goes.
     folded: HashMap<String, usize>,
     envelope: Envelope,
+    /// It is in the database. A new one is created when its first columns are known, in one statement.
+    exists: bool,
 }
 
 impl Table {
-    /// Reads the table, creates it with the envelope's columns when missing, and sees to its key.
+    /// Reads the table, and sees to its key. A missing one is only created by [`Self::resolve`].
     pub(super) async fn open(
         connection: &mut SqliteConnection,
         name: &str,
         envelope: Envelope,
         create: bool,
     ) -> Result<Self, SinkError> {
-        let mut table =
-            Self { name: name.to_owned(), columns: Vec::new(), folded: HashMap::new(), envelope };
         let columns = sqlite::columns(connection, name).await?;
-        let is_new = columns.is_empty();
-        if is_new && !create {
+        let exists = !columns.is_empty();
+        if !exists && !create {
             return Err(SinkError::NoTable { table: name.to_owned() });
         }
+        let mut table = Self {
+            name: name.to_owned(),
+            columns: Vec::new(),
+            folded: HashMap::new(),
+            envelope,
+            exists,
+        };
         for column in columns {
-            table.push(column.name, Holds::of_declared(&column.declared));
+            table.push(column.name, Holds::of_declared(&column.declared), column.is_key);
         }
-        if is_new {
-            table.create(connection).await?;
-        } else {
+        if exists {
             table.complete(connection).await?;
+        } else {
+            if envelope != Envelope::None {
+                table.push(MESSAGE_ID.to_owned(), Holds::Text, true);
+            }
+            if envelope == Envelope::Full {
+                table.push(ENVELOPE.to_owned(), Holds::Json, false);
+            }
         }
         Ok(table)
     }
 
-    fn push(&mut self, name: String, holds: Holds) -> usize {
+    fn push(&mut self, name: String, holds: Holds, is_key: bool) -> usize {
         let slot = self.columns.len();
         self.folded.insert(name.to_ascii_lowercase(), slot);
-        self.columns.push(Column { name, holds });
+        self.columns.push(Column { name, holds, is_key });
         slot
     }
 
-    async fn create(&mut self, connection: &mut SqliteConnection) -> Result<(), SinkError> {
-        // A table needs one column at least; without an envelope, the first member brings it.
-        let columns = match self.envelope {
+    /// Creates the table with the envelope's columns and these.
+    async fn create(
+        &mut self,
+        connection: &mut SqliteConnection,
+        columns: &[(String, Kind)],
+    ) -> Result<(), SinkError> {
+        let mut all = match self.envelope {
             Envelope::Full => {
-                format!("{} TEXT NOT NULL PRIMARY KEY, {} JSON", quote(MESSAGE_ID), quote(ENVELOPE))
+                vec![
+                    format!("{} TEXT NOT NULL PRIMARY KEY", quote(MESSAGE_ID)),
+                    format!("{} JSON", quote(ENVELOPE)),
+                ]
             }
-            Envelope::Id => format!("{} TEXT NOT NULL PRIMARY KEY", quote(MESSAGE_ID)),
-            Envelope::None => return Ok(()),
+            Envelope::Id => vec![format!("{} TEXT NOT NULL PRIMARY KEY", quote(MESSAGE_ID))],
+            Envelope::None => Vec::new(),
         };
-        let sql = format!("CREATE TABLE {} ({columns})", quote(&self.name));
-        execute(connection, sql, || format!("create table {}", self.name)).await?;
-        self.push(MESSAGE_ID.to_owned(), Holds::Text);
-        if self.envelope == Envelope::Full {
-            self.push(ENVELOPE.to_owned(), Holds::Json);
+        all.extend(
+            columns.iter().map(|(name, kind)| format!("{} {}", quote(name), declare(*kind))),
+        );
+        if all.is_empty() {
+            // Records `{}` without an envelope; SQL has no table without a column.
+            self.push("data".to_owned(), Holds::Json, false);
+            all.push(format!("{} JSON", quote("data")));
         }
+        let sql = format!("CREATE TABLE {} ({})", quote(&self.name), all.join(", "));
+        execute(connection, sql, || format!("create table {}", self.name)).await?;
+        self.exists = true;
         Ok(())
     }
 
@@ -129,13 +155,10 @@ impl Table {
         name: &str,
         declared: &str,
     ) -> Result<usize, SinkError> {
-        let sql = if self.columns.is_empty() {
-            format!("CREATE TABLE {} ({} {declared})", quote(&self.name), quote(name))
-        } else {
-            format!("ALTER TABLE {} ADD COLUMN {} {declared}", quote(&self.name), quote(name))
-        };
+        let sql =
+            format!("ALTER TABLE {} ADD COLUMN {} {declared}", quote(&self.name), quote(name));
         execute(connection, sql, || format!("add column {name} to table {}", self.name)).await?;
-        Ok(self.push(name.to_owned(), Holds::of_declared(declared)))
+        Ok(self.push(name.to_owned(), Holds::of_declared(declared), false))
     }
 
     /// Adds a column of our own. [`Self::is_full`] says when not to ask.
@@ -187,23 +210,31 @@ impl Table {
         let found = |table: &Self, name: &str| table.find(names::of_member(name));
         let mut slots: Vec<Option<usize>> =
             changes.columns().iter().map(|name| found(self, name).ok()).collect();
-        if !evolve || slots.iter().all(Option::is_some) {
-            return Ok(slots);
-        }
+        let grows = evolve || !self.exists;
         let mut seen = vec![Seen::default(); slots.len()];
-        for (column, value) in changes.rows().flat_map(|row| row.cells()) {
-            if slots[column.index()].is_none() {
-                seen[column.index()].see(value);
+        if grows && slots.iter().any(Option::is_none) {
+            for (column, value) in changes.rows().flat_map(|row| row.cells()) {
+                if slots[column.index()].is_none() {
+                    seen[column.index()].see(value);
+                }
             }
         }
+        let mut new = Vec::new();
         for (index, seen) in seen.into_iter().enumerate() {
             if let (None, Some(kind), false) = (slots[index], seen.kind(), self.is_full()) {
                 // Asked again: an earlier one of these may have taken the name in another case.
                 slots[index] = Some(match found(self, &changes.columns()[index]) {
                     Ok(slot) => slot,
-                    Err(name) => self.add(connection, &name, kind).await?,
+                    Err(name) if self.exists => self.add(connection, &name, kind).await?,
+                    Err(name) => {
+                        new.push((name.clone(), kind));
+                        self.push(name, Holds::of_declared(declare(kind)), false)
+                    }
                 });
             }
+        }
+        if !self.exists {
+            self.create(connection, &new).await?;
         }
         Ok(slots)
     }
@@ -239,6 +270,12 @@ impl Table {
                 return Ok((slot, bound));
             }
             let Some(kind) = Kind::of(value) else { break };
+            if column.is_key {
+                return Err(Misfit::Refused(format!(
+                    "the key column {} cannot hold the value",
+                    column.name
+                )));
+            }
             slot = self
                 .find(names::variant(&column.name, kind.name()))
                 .map_err(|name| Misfit::Column { name, kind })?;

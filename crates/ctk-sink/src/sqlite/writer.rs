@@ -37,10 +37,11 @@ pub(super) async fn run(
                 returning = if group.rows >= UNDER_LOAD { group.answers.len() } else { 0 };
                 writer.commit(group).await;
             }
-            Job::Claim { shard, answer } => {
+            Job::Claim { shard, begins, answer } => {
                 let done = match &writer.settings.checkpoints {
                     Some(Checkpoints { namespace, stream }) => {
-                        sqlite::claim(&mut writer.connection, namespace, &shard, stream).await
+                        sqlite::claim(&mut writer.connection, namespace, &shard, stream, begins)
+                            .await
                     }
                     None => Ok(()),
                 };

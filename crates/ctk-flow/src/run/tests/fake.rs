@@ -7,7 +7,7 @@ use std::{
 
 use super::*;
 use crate::{
-    changes::{Changes, Value},
+    changes::Value,
     ledger::Totals,
     ports::Committed,
     record::Sequence,
@@ -321,7 +321,7 @@ impl Target for World {
 }
 
 impl Claims for World {
-    async fn claim(&self, shard: &ShardId) -> Result<(), Failure> {
+    async fn claim(&self, shard: &ShardId, _: Option<Millis>) -> Result<(), Failure> {
         self.call(|state| state.claimed.insert(shard.to_string())).await.map(drop)
     }
 
