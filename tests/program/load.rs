@@ -166,6 +166,22 @@ async fn options_of_the_source_do_what_they_say() {
 }
 
 #[tokio::test]
+async fn until_ends_a_run_that_follows() {
+    let world = World::with_sensors().await;
+    let options = "&checkpointer=target&poll_interval=0.1";
+    let follow = async |until: &str| {
+        let source = world.source(&format!("{options}&until={until}"));
+        let ended = world.run(&["load", "--follow", &source, "sqlite:demo.db"]).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.stderr
+    };
+    let before = follow("2020-01-01").await;
+    assert!(before.starts_with("0 records read"), "{before}");
+    let after = follow("+1s").await;
+    assert!(after.starts_with("2 records read = 2 written"), "{after}");
+}
+
+#[tokio::test]
 async fn what_comes_between_two_runs_from_latest_is_loaded() {
     let world = World::with_sensors().await;
     let options = "&start=latest&checkpointer=target";

@@ -8,10 +8,11 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use ctk_checkpoint::time::iso;
 use ctk_flow::{DeadLetter, ShardId};
 use serde_json::json;
 
-use crate::{SinkError, envelope::iso};
+use crate::SinkError;
 
 /// What the user wants.
 #[derive(Debug)]

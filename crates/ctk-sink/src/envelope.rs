@@ -110,14 +110,7 @@ fn json_text(text: &str) -> String {
     json
 }
 
-/// Returns a time as ISO 8601 with milliseconds, UTC: `2026-11-20T18:33:24.123Z`.
-pub fn iso(millis: Millis) -> String {
-    let mut text = String::new();
-    Day::default().write(millis, &mut text);
-    text
-}
-
-/// Remembers the text of the last day: arrival times of neighbouring records mostly share it.
+/// Writes times as ISO 8601 with milliseconds, UTC: `2026-11-20T18:33:24.123Z`. Remembers the text of the last day: arrival times of neighbouring records mostly share it.
 #[derive(Clone, Debug, Default)]
 struct Day {
     number: Option<i64>,
@@ -211,7 +204,9 @@ mod tests {
         #[test]
         fn times_are_those_of_chrono(millis in -60_000_000_000_000_i64..250_000_000_000_000) {
             let expected = chrono::DateTime::from_timestamp_millis(millis).unwrap();
-            prop_assert_eq!(iso(millis), expected.to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
+            let mut text = String::new();
+            Day::default().write(millis, &mut text);
+            prop_assert_eq!(text, expected.to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
         }
     }
 }

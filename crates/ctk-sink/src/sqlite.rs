@@ -20,7 +20,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{SinkError, dead_letters::DeadLetters, envelope::Envelope};
+use crate::{
+    SinkError,
+    dead_letters::DeadLetters,
+    envelope::{Envelope, MessageId},
+};
 
 /// What to write, and where.
 #[derive(Debug)]
@@ -59,6 +63,7 @@ pub struct Checkpoints {
 /// Hands batches to the writer. Clones share it.
 #[derive(Clone, Debug)]
 pub struct SqliteTarget {
+    envelope: Envelope,
     jobs: mpsc::Sender<Job>,
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -66,10 +71,19 @@ pub struct SqliteTarget {
 /// What shards ask of the writer, and where the answer goes.
 #[derive(Debug)]
 enum Job {
-    Commit { changes: Box<Changes>, upto: Position, answer: Answer<Committed> },
+    Commit { delivery: Box<Delivery>, answer: Answer<Committed> },
     Claim { shard: ShardId, begins: Option<Millis>, answer: Answer<()> },
     Release { shard: ShardId, answer: Answer<()> },
     Close { answer: Answer<()> },
+}
+
+/// What a shard brings: a batch, and how far it is with it.
+#[derive(Debug)]
+struct Delivery {
+    changes: Changes,
+    /// The key of each row. Made by the shard's task, since the writer has more to do than they.
+    ids: Vec<MessageId>,
+    upto: Position,
 }
 
 type Answer<T> = oneshot::Sender<Result<T, crate::Shared>>;
@@ -86,9 +100,10 @@ impl SqliteTarget {
         if settings.checkpoints.is_some() {
             ctk_checkpoint::sqlite::create_table(&mut connection).await?;
         }
+        let envelope = settings.envelope;
         let (jobs, queue) = mpsc::channel(WAITING);
         let writer = tokio::spawn(writer::run(connection, settings, queue));
-        Ok(Self { jobs, writer: Arc::new(Mutex::new(Some(writer))) })
+        Ok(Self { envelope, jobs, writer: Arc::new(Mutex::new(Some(writer))) })
     }
 
     async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, Failure> {
@@ -98,9 +113,21 @@ impl SqliteTarget {
     }
 }
 
+fn ids(changes: &Changes) -> Vec<MessageId> {
+    changes
+        .rows()
+        .map(|row| MessageId::new(changes.shard(), row.origin(), row.sub_sequence()))
+        .collect()
+}
+
 impl Target for SqliteTarget {
     async fn commit(&self, changes: Changes, upto: Position) -> Result<Committed, Failure> {
-        self.ask(|answer| Job::Commit { changes: Box::new(changes), upto, answer }).await
+        let ids = match self.envelope {
+            Envelope::None => Vec::new(),
+            Envelope::Full | Envelope::Id => ids(&changes),
+        };
+        let delivery = Box::new(Delivery { changes, ids, upto });
+        self.ask(|answer| Job::Commit { delivery, answer }).await
     }
 
     async fn close(&self) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     fs::File,
     io::{BufWriter, Stdout},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use ctk_checkpoint::{Checkpoint, StreamIdentity};
@@ -36,7 +36,7 @@ pub enum AnyTarget {
     /// Lines on stdout.
     Stdout(std::sync::Arc<Jsonl<Stdout>>),
     /// Nothing.
-    Discard(Discard),
+    Discard(std::sync::Arc<Discard>),
 }
 
 impl Target for AnyTarget {
@@ -81,7 +81,6 @@ pub struct Prepared {
     kind: Kind,
     /// The table, or the stream's name where there are no tables.
     pub table: String,
-    config: TableConfig,
     letters: Letters,
     namespace: Option<String>,
     /// How far earlier runs came.
@@ -90,9 +89,9 @@ pub struct Prepared {
     known_streams: Vec<StreamIdentity>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Kind {
-    Sqlite(PathBuf),
+    Sqlite(PathBuf, TableConfig),
     File(PathBuf),
     Stdout,
     Discard,
@@ -118,15 +117,23 @@ impl Prepared {
             return Err(CommandError::usage("SQLite has no schemas")
                 .hint("leave --schema and CRATEDB_SCHEMA out".to_owned()));
         }
-        let config = TableConfig::from_options(url.options.clone())?;
-        let table = arguments.table.clone().or_else(|| config.table.clone());
+        if arguments.table.is_some() && !kind.has_tables() {
+            return Err(CommandError::usage("this target has no tables")
+                .hint("leave --table and CRATEDB_TABLE out".to_owned()));
+        }
+        let table = arguments.table.clone().or_else(|| kind.table());
         let table = table.unwrap_or_else(|| source.stream.name().to_owned());
+        if table.eq_ignore_ascii_case(ctk_checkpoint::TABLE) {
+            return Err(CommandError::usage(format!(
+                "the table {table} is that of the checkpoints"
+            ))
+            .hint("load into another one: add table=NAME to the target address".to_owned()));
+        }
         let letters = letters(arguments.dead_letters.as_deref(), &kind)?;
         let namespace = namespace(source, &kind)?;
         let mut prepared = Self {
             kind,
             table,
-            config,
             letters,
             namespace,
             saved: HashMap::new(),
@@ -137,7 +144,7 @@ impl Prepared {
     }
 
     async fn read_checkpoints(&mut self) -> Result<(), CommandError> {
-        let Kind::Sqlite(path) = &self.kind else { return Ok(()) };
+        let Kind::Sqlite(path, _) = &self.kind else { return Ok(()) };
         sqlite::check(path, Mode::Create)?;
         let Some(namespace) = &self.namespace else { return Ok(()) };
         if !path.exists() {
@@ -180,7 +187,7 @@ impl Prepared {
             Letters::Drop => DeadLetters::Drop,
         };
         Ok(match self.kind {
-            Kind::Sqlite(path) => {
+            Kind::Sqlite(path, config) => {
                 let connection = sqlite::open(&path, Mode::Create).await?;
                 let identity = StreamIdentity {
                     arn: Some(stream.arn.clone()),
@@ -190,11 +197,11 @@ impl Prepared {
                     table: self.table,
                     stream: stream.name.clone(),
                     envelope,
-                    create_table: self.config.create_table,
-                    evolve: self.config.evolve,
-                    batch_rows: self.config.batch_rows,
-                    batch_bytes: self.config.batch_bytes,
-                    linger: self.config.linger,
+                    create_table: config.create_table,
+                    evolve: config.evolve,
+                    batch_rows: config.batch_rows,
+                    batch_bytes: config.batch_bytes,
+                    linger: config.linger,
                     dead_letters,
                     checkpoints: self
                         .namespace
@@ -209,7 +216,9 @@ impl Prepared {
                 Jsonl::new("stdout", std::io::stdout(), &stream.name, envelope, dead_letters)
                     .into(),
             ),
-            Kind::Discard => AnyTarget::Discard(Discard),
+            Kind::Discard => {
+                AnyTarget::Discard(Discard { stream: stream.name.clone(), dead_letters }.into())
+            }
         })
     }
 
@@ -225,7 +234,7 @@ impl Prepared {
     /// Returns the target in a few words, for `--dry-run`.
     pub fn describe(&self) -> String {
         match &self.kind {
-            Kind::Sqlite(path) => {
+            Kind::Sqlite(path, _) => {
                 let state = if path.exists() { "exists" } else { "would be created" };
                 format!("table {} in the SQLite database {} ({state})", self.table, path.display())
             }
@@ -241,27 +250,52 @@ impl Prepared {
     }
 }
 
+impl Kind {
+    fn has_tables(&self) -> bool {
+        matches!(self, Self::Sqlite(..))
+    }
+
+    /// Returns the table that the address names.
+    fn table(&self) -> Option<String> {
+        match self {
+            Self::Sqlite(_, config) => config.table.clone(),
+            Self::File(_) | Self::Stdout | Self::Discard => None,
+        }
+    }
+}
+
 fn kind(url: &TargetUrl) -> Result<Kind, CommandError> {
     let not_yet = |name: &str| {
         CommandError::usage(format!("{name} is no target of this version yet"))
             .hint("targets today: sqlite:FILE, jsonl:FILE, - (stdout)".to_owned())
     };
-    let file = || url.file.clone().unwrap_or_else(|| Path::new("-").to_owned());
-    match url.scheme {
-        TargetScheme::Sqlite => Ok(Kind::Sqlite(file())),
-        TargetScheme::Jsonl => Ok(url.file.clone().map_or(Kind::Stdout, Kind::File)),
-        TargetScheme::Discard => Ok(Kind::Discard),
-        TargetScheme::CrateDb => Err(not_yet("CrateDB")),
-        TargetScheme::PostgreSql => Err(not_yet("PostgreSQL")),
-        TargetScheme::DuckDb => Err(not_yet("DuckDB")),
+    let options = url.options.clone();
+    match (url.scheme, &url.file) {
+        (TargetScheme::Sqlite, Some(file)) => {
+            Ok(Kind::Sqlite(file.clone(), TableConfig::from_options(options)?))
+        }
+        (TargetScheme::Jsonl, file) => {
+            options.finish(&[])?;
+            Ok(file.clone().map_or(Kind::Stdout, Kind::File))
+        }
+        (TargetScheme::Discard, _) => {
+            options.finish(&[])?;
+            Ok(Kind::Discard)
+        }
+        (TargetScheme::Sqlite, None) => {
+            Err(CommandError::usage("the address names no database file"))
+        }
+        (TargetScheme::CrateDb, _) => Err(not_yet("CrateDB")),
+        (TargetScheme::PostgreSql, _) => Err(not_yet("PostgreSQL")),
+        (TargetScheme::DuckDb, _) => Err(not_yet("DuckDB")),
     }
 }
 
 fn letters(wanted: Option<&str>, kind: &Kind) -> Result<Letters, CommandError> {
-    let has_tables = matches!(kind, Kind::Sqlite(_));
+    let has_tables = kind.has_tables();
     match wanted {
         None | Some("table") if has_tables => Ok(Letters::Table),
-        None if *kind == Kind::Discard => Ok(Letters::Drop),
+        None if matches!(kind, Kind::Discard) => Ok(Letters::Drop),
         None | Some("fail") => Ok(Letters::Fail),
         Some("drop") => Ok(Letters::Drop),
         Some("table") => {
@@ -285,10 +319,10 @@ fn namespace(source: &KinesisConfig, kind: &Kind) -> Result<Option<String>, Comm
         Checkpointer::PostgreSql => "postgresql",
     };
     match kind {
-        Kind::Sqlite(_) if matches!(name, "target" | "sqlite") => {
+        Kind::Sqlite(..) if matches!(name, "target" | "sqlite") => {
             Ok(Some(source.checkpoint.name.clone()))
         }
-        Kind::Sqlite(_) => Err(CommandError::usage(format!(
+        Kind::Sqlite(..) => Err(CommandError::usage(format!(
             "checkpointer={name} keeps positions in the target, which is SQLite"
         ))
         .hint("checkpointer=sqlite".to_owned())),

@@ -24,10 +24,10 @@ fn saved(text: &str) -> HashMap<ShardId, Saved> {
         let saved = match state {
             "end" => Saved { finished: true, ..Saved::default() },
             "none" => Saved::default(),
-            state if state.starts_with('@') => {
-                Saved { begins_at: state[1..].parse().ok(), ..Saved::default() }
-            }
-            sequence => Saved { sequence: Some(Sequence::new(sequence)), ..Saved::default() },
+            state => match state.strip_prefix('@') {
+                Some(instant) => Saved { begins_at: instant.parse().ok(), ..Saved::default() },
+                None => Saved { sequence: Some(Sequence::new(state)), ..Saved::default() },
+            },
         };
         (ShardId::new(shard), saved)
     };

@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn declared_types_have_the_affinity_of_sqlite() {
         let check = |declared: &str, expected: Holds| {
-            assert_eq!(Holds::of_declared(declared), expected, "{declared}")
+            assert_eq!(Holds::of_declared(declared), expected, "{declared}");
         };
         check("INTEGER", Holds::Integer);
         check("unsigned big int", Holds::Integer);

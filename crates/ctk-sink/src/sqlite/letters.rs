@@ -1,10 +1,11 @@
 //! The table of dead letters, beside the target table: `<table>_dead_letters`.
 
+use ctk_checkpoint::time::iso;
 use ctk_db::{DbError, quote};
 use ctk_flow::{DeadLetter, ShardId};
 use sqlx::SqliteConnection;
 
-use crate::{SinkError, envelope::iso};
+use crate::SinkError;
 
 /// Returns its name.
 pub(super) fn table_name(table: &str) -> String {

@@ -66,7 +66,7 @@ impl World {
     ) -> Result<Committed, Failure> {
         let target = SqliteTarget::start(self.connection().await, settings).await?;
         let shard = ShardId::new("shard-1");
-        let changes = Decoder::new(self.options.clone()).decode(&shard, as_records(from, records));
+        let changes = Decoder::new(self.options).decode(&shard, as_records(from, records));
         let upto = from + records.len() as u64 - 1;
         let upto =
             Position { shard, sequence: Some(Sequence::new(upto.to_string())), finished: false };
@@ -287,7 +287,8 @@ async fn a_table_of_somebody_else_is_respected() {
 }
 
 fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02X}")).collect()
+    let digit = |nibble: u8| char::from(b"0123456789ABCDEF"[usize::from(nibble)]);
+    text.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[tokio::test]

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use ctk_checkpoint::Saved;
 use ctk_db::DbError;
-use ctk_flow::{Changes, Committed, DeadLetter, Position, Reason, ShardId};
+use ctk_flow::{Committed, DeadLetter, Position, Reason, ShardId};
 use sqlx::SqliteConnection;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::{
-    Checkpoints, Settings,
+    Checkpoints, Delivery, Settings,
     insert::{Batch, Built, Entry, Insert, Outcome, send},
     letters,
     table::{Misfit, Table},
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     SinkError,
     dead_letters::Keep,
-    envelope::{Envelope, EnvelopeWriter, MessageId},
+    envelope::{Envelope, EnvelopeWriter},
     row_json,
 };
 
@@ -32,10 +32,10 @@ pub(super) async fn write(
     connection: &mut SqliteConnection,
     table: &mut Option<Table>,
     settings: &Settings,
-    group: Vec<(Changes, Position)>,
+    group: Vec<Delivery>,
 ) -> Result<Vec<Committed>, SinkError> {
     let (start, batches) = (Instant::now(), group.len());
-    let rows: usize = group.iter().map(|(changes, _)| changes.len()).sum();
+    let rows: usize = group.iter().map(|delivery| delivery.changes.len()).sum();
     run(connection, "BEGIN IMMEDIATE").await?;
     let written = match write_all(connection, table, settings, group).await {
         Ok(written) => run(connection, "COMMIT").await.map(|()| written),
@@ -63,14 +63,14 @@ async fn write_all(
     connection: &mut SqliteConnection,
     table: &mut Option<Table>,
     settings: &Settings,
-    group: Vec<(Changes, Position)>,
+    group: Vec<Delivery>,
 ) -> Result<Vec<Committed>, SinkError> {
-    let (changes, positions): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-    let mut committed = vec![Committed::default(); changes.len()];
-    for (changes, committed) in changes.iter().zip(&mut committed) {
+    let positions: Vec<Position> = group.iter().map(|delivery| delivery.upto.clone()).collect();
+    let mut committed = vec![Committed::default(); group.len()];
+    for (Delivery { changes, .. }, committed) in group.iter().zip(&mut committed) {
         keep(connection, settings, changes.shard(), changes.dead_letters(), committed).await?;
     }
-    if changes.iter().any(|changes| !changes.is_empty()) {
+    if group.iter().any(|delivery| !delivery.changes.is_empty()) {
         let table = match table {
             Some(table) => table,
             None => table.insert(
@@ -78,7 +78,7 @@ async fn write_all(
                     .await?,
             ),
         };
-        Rows::resolve(connection, table, settings, changes)
+        Rows::resolve(connection, table, settings, group)
             .await?
             .write(connection, table, &mut committed)
             .await?;
@@ -127,18 +127,29 @@ impl<'a> Rows<'a> {
         connection: &mut SqliteConnection,
         table: &mut Table,
         settings: &'a Settings,
-        group: Vec<Changes>,
+        group: Vec<Delivery>,
     ) -> Result<Self, SinkError> {
+        let mut entries =
+            Vec::with_capacity(group.iter().map(|delivery| delivery.changes.len()).sum());
         let mut batches = Vec::with_capacity(group.len());
-        for changes in group {
+        for (batch, Delivery { changes, ids, .. }) in (0..).zip(group) {
+            let ids = ids.into_iter().map(Some).chain(std::iter::repeat(None));
+            entries.extend((0..).zip(ids).take(changes.len()).map(|(row, id)| Entry {
+                id,
+                batch,
+                row,
+            }));
             let slots = table.resolve(connection, &changes, settings.evolve).await?;
             batches.push(Batch { changes, slots });
+        }
+        if settings.envelope != Envelope::None && entries.len() >= SORT_FROM {
+            entries.sort_unstable();
         }
         let envelope = |batch: &Batch| EnvelopeWriter::new(&settings.stream, batch.changes.shard());
         Ok(Self {
             settings,
             envelopes: batches.iter().map(envelope).collect(),
-            entries: entries(&batches, settings.envelope),
+            entries,
             insert: Insert::new(table, &batches, settings.envelope),
             batches,
         })
@@ -264,20 +275,4 @@ impl<'a> Rows<'a> {
         let committed = &mut committed[entry.batch as usize];
         keep(connection, self.settings, changes.shard(), &[letter], committed).await
     }
-}
-
-fn entries(batches: &[Batch], envelope: Envelope) -> Vec<Entry> {
-    let count = batches.iter().map(|batch| batch.changes.len()).sum();
-    let mut entries = Vec::with_capacity(count);
-    for (batch, Batch { changes, .. }) in (0..).zip(batches) {
-        for (index, row) in (0..).zip(changes.rows()) {
-            let id = (envelope != Envelope::None)
-                .then(|| MessageId::new(changes.shard(), row.origin(), row.sub_sequence()));
-            entries.push(Entry { id, batch, row: index });
-        }
-    }
-    if envelope != Envelope::None && count >= SORT_FROM {
-        entries.sort_unstable();
-    }
-    entries
 }

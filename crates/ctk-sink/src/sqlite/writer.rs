@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use ctk_checkpoint::sqlite;
 use ctk_db::DbError;
-use ctk_flow::{Changes, Committed, Position};
+use ctk_flow::Committed;
 use sqlx::{Connection, SqliteConnection};
 use tokio::{sync::mpsc::Receiver, time::Instant};
 
-use super::{Answer, Checkpoints, Job, Settings, table::Table, transaction};
+use super::{Answer, Checkpoints, Delivery, Job, Settings, table::Table, transaction};
 use crate::{Shared, SinkError};
 
 /// Runs until it is told to close, or nobody is left to ask.
@@ -30,9 +30,9 @@ pub(super) async fn run(
             },
         };
         match job {
-            Job::Commit { changes, upto, answer } => {
+            Job::Commit { delivery, answer } => {
                 let mut group = Group::default();
-                group.push(*changes, upto, answer);
+                group.push(*delivery, answer);
                 next = group.gather(&writer.settings, returning, &mut queue).await;
                 returning = if group.rows >= UNDER_LOAD { group.answers.len() } else { 0 };
                 writer.commit(group).await;
@@ -80,7 +80,7 @@ impl Writer {
             &mut self.connection,
             &mut self.table,
             &self.settings,
-            group.batches,
+            group.deliveries,
         )
         .await;
         match written {
@@ -115,17 +115,17 @@ const RETURN: Duration = Duration::from_millis(5);
 /// Batches that go into one transaction.
 #[derive(Default)]
 struct Group {
-    batches: Vec<(Changes, Position)>,
+    deliveries: Vec<Delivery>,
     answers: Vec<Answer<Committed>>,
     rows: usize,
     bytes: usize,
 }
 
 impl Group {
-    fn push(&mut self, changes: Changes, upto: Position, answer: Answer<Committed>) {
-        self.rows += changes.len();
-        self.bytes += changes.size();
-        self.batches.push((changes, upto));
+    fn push(&mut self, delivery: Delivery, answer: Answer<Committed>) {
+        self.rows += delivery.changes.len();
+        self.bytes += delivery.changes.size();
+        self.deliveries.push(delivery);
         self.answers.push(answer);
     }
 
@@ -155,7 +155,7 @@ impl Group {
                 Err(_) => tokio::time::timeout_at(deadline, queue.recv()).await.ok().flatten(),
             };
             match waiting {
-                Some(Job::Commit { changes, upto, answer }) => self.push(*changes, upto, answer),
+                Some(Job::Commit { delivery, answer }) => self.push(*delivery, answer),
                 other => return other,
             }
         }

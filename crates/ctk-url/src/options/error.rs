@@ -42,8 +42,7 @@ pub enum OptionError {
         name: &'static str,
     },
     /// Not known at all.
-    #[error("{}; known are {}", name.as_ref().map_or_else(|| "an option is unknown".to_owned(),
-        |name| format!("unknown option `{name}`")), known.join(", "))]
+    #[error("{}; {}", unknown(name.as_deref()), list(known))]
     Unknown {
         /// The name, unless it looks like no name and may be a piece of a secret.
         name: Option<String>,
@@ -78,5 +77,20 @@ impl OptionError {
             }
             Self::Invalid { .. } | Self::Unknown { .. } => None,
         }
+    }
+}
+
+fn unknown(name: Option<&str>) -> String {
+    name.map_or_else(
+        || "an option is unknown".to_owned(),
+        |name| format!("unknown option `{name}`"),
+    )
+}
+
+fn list(known: &[&str]) -> String {
+    if known.is_empty() {
+        "this address takes none".to_owned()
+    } else {
+        format!("known are {}", known.join(", "))
     }
 }

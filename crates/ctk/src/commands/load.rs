@@ -75,7 +75,8 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
         read_bytes: ANSWER_BYTES,
         until: config.until,
         max_records: config.max_records,
-        relist: (!config.once).then_some(RELIST),
+        // A run that ends by itself needs only the children of what it finished, which are looked for in any case.
+        relist: (!config.once && config.until.is_none()).then_some(RELIST),
     };
     let decoder = Decoder::new(decode_options(&config));
     let progress = Progress::start(ui, &ledger, arguments.progress);

@@ -6,12 +6,7 @@ use std::{
 };
 
 use super::*;
-use crate::{
-    changes::Value,
-    ledger::Totals,
-    ports::Committed,
-    record::Sequence,
-};
+use crate::{changes::Value, ledger::Totals, ports::Committed, record::Sequence};
 
 /// The call that fails, counted over all fakes and all runs.
 #[derive(Clone, Copy, Debug)]

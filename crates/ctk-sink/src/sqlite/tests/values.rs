@@ -69,7 +69,9 @@ fn same(left: &Value, right: &Value) -> bool {
     match (left.as_f64(), right.as_f64()) {
         // SQLite has no negative zero.
         (Some(left_number), Some(right_number)) if left.is_number() && right.is_number() => {
-            left == right || (left.is_f64() || right.is_f64()) && left_number == right_number
+            left == right
+                || (left.is_f64() || right.is_f64())
+                    && (left_number - right_number).abs() < f64::MIN_POSITIVE
         }
         _ => left == right,
     }
