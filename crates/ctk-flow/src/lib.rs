@@ -15,13 +15,15 @@
 
 mod budget;
 mod changes;
+mod dead_letter;
 mod ledger;
 mod ports;
 mod record;
 mod run;
 
 pub use budget::{Budget, Reserved};
-pub use changes::{Changes, ColumnId, DeadLetter, Origin, Reason, Row, Value};
+pub use changes::{Changes, ColumnId, Row, Value};
+pub use dead_letter::{DeadLetter, Origin, Reason};
 pub use ledger::{Ledger, ShardCount, ShardState, Totals};
 pub use ports::{Answer, Claims, Committed, Decode, Failure, Next, Reader, Source, Target};
 pub use record::{Millis, Position, Record, Sequence, ShardId};
