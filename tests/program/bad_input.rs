@@ -99,6 +99,9 @@ async fn a_world_that_is_not_as_it_should_be() {
             &["load", &world.source(""), "sqlite:folder.db"],
             &["load", &world.source("&checkpointer=target"), "sqlite:text.db"],
             &["load", &world.source(""), "jsonl:no/such/folder/a.jsonl"],
+            &["load", &world.source(""), "sqlite:text.db"],
+            &["load", "--dry-run", &world.source(""), "sqlite:text.db"],
+            &["load", &world.source(""), "sqlite:a.db?create_table=never"],
             &["load", &world.source(""), "sqlite:///proc/a.db"],
             &[
                 "load",

@@ -129,3 +129,24 @@ async fn prune_asks_on_a_terminal() {
     assert_eq!(yes.status.code(), Some(0), "{}", String::from_utf8_lossy(&yes.stdout));
     assert_eq!(world.query("demo.db", "SELECT count(*) FROM kinesis_checkpoints").await, ["2"]);
 }
+
+#[tokio::test]
+async fn what_was_typed_comes_before_the_environment() {
+    let world = with_checkpoints().await;
+    world.load("", "sqlite:other.db").await;
+    let run = async |arguments: &[&str]| {
+        let mut command = world.command(arguments);
+        command.env("CRATEDB_URI", "sqlite:demo.db").env("CRATEDB_CLUSTER_URL", "sqlite:none.db");
+        ended(command).await
+    };
+    let prune = ["prune", "--namespace", "old", "--yes"];
+    // The other database has no such table, and the one of the environment is not touched.
+    let typed = run(&[&prune[..], &["--cluster-url", "sqlite:other.db"]].concat()).await;
+    assert_eq!(typed.code, Some(1), "{typed:?}");
+    let both =
+        run(&[&prune[..], &["--cluster-url", "sqlite:other.db", "sqlite:demo.db"]].concat()).await;
+    assert_eq!(both.code, Some(2), "{both:?}");
+    assert_eq!(world.query("demo.db", "SELECT count(*) FROM kinesis_checkpoints").await, ["4"]);
+    assert_eq!(run(&prune).await.code, Some(0));
+    assert_eq!(world.query("demo.db", "SELECT count(*) FROM kinesis_checkpoints").await, ["2"]);
+}

@@ -5,6 +5,18 @@ use crate::world::World;
 const SECRET: &str = "wJalrXUtnFEMIbPxRfiCYEXAMPLEKEY";
 
 #[tokio::test]
+async fn of_a_broken_env_file_are_not_told() {
+    let world = World::with_sensors().await;
+    let lines = format!("CRATEDB_CLUSTER_URL=sqlite:a.db\nAWS_SECRET_ACCESS_KEY=\"{SECRET}\" x\n");
+    std::fs::write(world.path(".env"), lines).unwrap();
+    let ended = world.run(&["load", &world.source("")]).await;
+    assert!(!ended.stderr.contains(SECRET), "{}", ended.stderr.replace(SECRET, "<<<SECRET>>>"));
+    assert!(ended.stderr.starts_with("warning: the file .env is left out"), "{ended:?}");
+    // All of it, or nothing: the first line does not count either.
+    assert!(ended.stderr.contains("error: the target is missing"), "{ended:?}");
+}
+
+#[tokio::test]
 async fn are_in_no_output() {
     let world = World::with_sensors().await;
     let endpoint = world.kinesis.endpoint();

@@ -47,6 +47,14 @@ impl DbError {
         move |source| Self::Statement { what: what.into(), source }
     }
 
+    /// Returns SQLite's primary result code, where it is one of its errors.
+    pub fn code(&self) -> Option<i32> {
+        match self {
+            Self::Open { source, .. } | Self::Statement { source, .. } => primary_code(source),
+            Self::Missing { .. } | Self::NoFolder { .. } | Self::Folder { .. } => None,
+        }
+    }
+
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -62,10 +70,14 @@ impl DbError {
     }
 }
 
-/// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>), which sqlx hands out as text.
-fn hint(error: &sqlx::Error) -> Option<String> {
+/// Returns the primary result code (<https://www.sqlite.org/rescode.html>), which sqlx hands out as text.
+pub fn primary_code(error: &sqlx::Error) -> Option<i32> {
     let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
-    let hint = match code & 0xff {
+    Some(code & 0xff)
+}
+
+fn hint(error: &sqlx::Error) -> Option<String> {
+    let hint = match primary_code(error)? {
         5 | 6 => "another program writes to this database; wait for it, or end it",
         8 => "the file, or its folder, cannot be written to; check its permissions",
         13 => "the disk is full",

@@ -16,7 +16,7 @@
 mod error;
 pub mod sqlite;
 
-pub use error::DbError;
+pub use error::{DbError, primary_code};
 
 /// Returns a name as SQL wants it: between double quotes, those inside doubled.
 ///

@@ -89,6 +89,8 @@ pub struct Column {
     pub declared: String,
     /// It is the primary key, or a part of it.
     pub is_key: bool,
+    /// Its value is computed from others: nothing can be put into it.
+    pub is_generated: bool,
 }
 
 /// Returns the columns of a table in their order; none when there is no such table.
@@ -96,7 +98,7 @@ pub async fn columns(
     connection: &mut SqliteConnection,
     table: &str,
 ) -> Result<Vec<Column>, DbError> {
-    let rows = sqlx::query("SELECT name, type, pk > 0 FROM pragma_table_info(?)")
+    let rows = sqlx::query("SELECT name, type, pk > 0, hidden > 0 FROM pragma_table_xinfo(?)")
         .bind(table)
         .fetch_all(connection)
         .await
@@ -105,6 +107,7 @@ pub async fn columns(
         name: row.get(0),
         declared: row.get(1),
         is_key: row.get(2),
+        is_generated: row.get(3),
     };
     Ok(rows.into_iter().map(column).collect())
 }
@@ -117,7 +120,7 @@ pub async fn is_unique(
 ) -> Result<bool, DbError> {
     let sql = "SELECT count(*) FROM pragma_index_list(?1) AS list \
                WHERE list.\"unique\" = 1 AND list.partial = 0 \
-               AND (SELECT group_concat(name, char(0)) FROM pragma_index_info(list.name)) = ?2";
+               AND (SELECT group_concat(name, char(0)) FROM pragma_index_info(list.name)) = ?2 COLLATE NOCASE";
     let count: i64 = sqlx::query_scalar(sql)
         .bind(table)
         .bind(column)
@@ -125,6 +128,25 @@ pub async fn is_unique(
         .await
         .map_err(DbError::statement(format!("read the indexes of table {table}")))?;
     Ok(count > 0)
+}
+
+/// What a table of somebody else may do to a row besides taking or refusing it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// It has triggers, or says itself what becomes of a row in conflict: rows may be ignored, and transactions ended.
+    pub are_its_own: bool,
+    /// Its columns have types in SQLite's strict sense.
+    pub are_strict: bool,
+}
+
+/// Returns the rules of a table; the ordinary ones when there is no such table.
+pub async fn rules(connection: &mut SqliteConnection, table: &str) -> Result<Rules, DbError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE tbl_name = ?1 COLLATE NOCASE \
+               AND (type = 'trigger' OR sql LIKE '%ON CONFLICT%')), \
+               EXISTS (SELECT 1 FROM pragma_table_list WHERE name = ?1 COLLATE NOCASE AND strict)";
+    let row = sqlx::query(sql).bind(table).fetch_one(connection).await;
+    let row = row.map_err(DbError::statement(format!("read the rules of table {table}")))?;
+    Ok(Rules { are_its_own: row.get(0), are_strict: row.get(1) })
 }
 
 #[cfg(test)]
@@ -154,15 +176,17 @@ mod tests {
     async fn reads_columns_and_unique_indexes() {
         let folder = tempfile::tempdir().unwrap();
         let mut connection = open(&folder.path().join("a.db"), Mode::Create).await.unwrap();
-        let sql = "CREATE TABLE t (\"k\" TEXT PRIMARY KEY, \"n\" DECIMAL(10, 2), x, u TEXT, UNIQUE (n, u))";
+        let sql = "CREATE TABLE t (\"k\" TEXT PRIMARY KEY, g AS (k || 'x'), \"n\" DECIMAL(10, 2), x, u TEXT, UNIQUE (n, u))";
         sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
         let column = |name: &str, declared: &str| Column {
             name: name.into(),
             declared: declared.into(),
             is_key: name == "k",
+            is_generated: name == "g",
         };
         let expected = [
             column("k", "TEXT"),
+            column("g", ""),
             column("n", "DECIMAL(10, 2)"),
             column("x", ""),
             column("u", "TEXT"),

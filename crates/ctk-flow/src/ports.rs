@@ -73,8 +73,9 @@ pub trait Reader: Send + 'static {
 
     /// Returns the next answer.
     ///
-    /// Throttling, broken connections and expired iterators are waited out in here; an error means that the shard cannot
-    /// be read. Cancel safe: when the future is dropped, the next call reads the same records again.
+    /// Throttles, broken connections and expired iterators are dealt with in here, as a rule by an answer without records
+    /// that asks to wait, since a shard that waits in the loop holds no memory; an error means that the shard cannot be
+    /// read. Cancel safe: when the future is dropped, the next call reads the same records again.
     fn read(&mut self) -> impl Future<Output = Result<Answer, Failure>> + Send;
 }
 

@@ -76,7 +76,18 @@ pub struct ShardReader {
     until: Until,
     limit: i32,
     pacer: Pacer,
+    throttles: Backoff,
+    faults: Backoff,
     silent: u32,
+}
+
+/// What came of a call.
+enum Fetched {
+    Answer(Records),
+    /// The shard is gone.
+    Gone,
+    /// Nothing, for a reason that passes: try again after this time. The wait is the loop's, which holds no memory meanwhile.
+    Later(Duration),
 }
 
 impl ShardReader {
@@ -99,37 +110,45 @@ impl ShardReader {
             until,
             limit: pace.limit,
             pacer: Pacer::new(pace.poll_interval),
+            throttles: Backoff::throttled(),
+            faults: Backoff::broken(),
             silent: 0,
         }
     }
 
-    /// Returns the next raw answer, or `None` when the shard is gone. Changes nothing but the iterator.
-    async fn fetch(&mut self) -> Result<Option<Records>, KinesisError> {
-        let (mut throttles, mut faults, mut renewals) =
-            (Backoff::throttled(), Backoff::broken(), Backoff::broken());
+    /// Asks for the next records. Changes nothing but the iterator.
+    async fn fetch(&mut self) -> Result<Fetched, KinesisError> {
+        let mut renewals = Backoff::broken();
         loop {
             let iterator = match &self.iterator {
                 Some(iterator) => iterator.as_str(),
                 None => match self.renew().await? {
                     Some(iterator) => self.iterator.insert(iterator),
-                    None => return Ok(None),
+                    None => return Ok(Fetched::Gone),
                 },
             };
             self.pacer.call();
             let error = match self.service.api.get_records(iterator, self.limit).await {
-                Ok(answer) => return Ok(Some(answer)),
+                Ok(answer) => {
+                    (self.throttles, self.faults) = (Backoff::throttled(), Backoff::broken());
+                    return Ok(Fetched::Answer(answer));
+                }
                 Err(error) => error,
             };
             match error.kind {
                 ApiErrorKind::Throttled => {
                     self.pacer.throttled();
-                    self.pause(&mut throttles, &error).await;
+                    let pause = self.throttles.pause();
+                    self.report(&self.throttles, pause, &error);
+                    return Ok(Fetched::Later(pause));
                 }
                 ApiErrorKind::Unreachable | ApiErrorKind::Internal => {
-                    self.pause(&mut faults, &error).await;
-                    if faults.failures.is_multiple_of(SUSPICIOUS) {
+                    let pause = self.faults.pause();
+                    self.report(&self.faults, pause, &error);
+                    if self.faults.failures.is_multiple_of(SUSPICIOUS) {
                         self.iterator = None;
                     }
+                    return Ok(Fetched::Later(pause));
                 }
                 // The second is what servers say to an iterator that they handed out before they were restarted.
                 ApiErrorKind::ExpiredIterator | ApiErrorKind::InvalidArgument => {
@@ -146,7 +165,7 @@ impl ShardReader {
                 }
                 ApiErrorKind::NotFound => {
                     self.gone(error).await?;
-                    return Ok(None);
+                    return Ok(Fetched::Gone);
                 }
                 _ => return Err(self.service.refused(error)),
             }
@@ -201,12 +220,16 @@ impl ShardReader {
 
     async fn pause(&self, backoff: &mut Backoff, error: &ApiError) {
         let pause = backoff.pause();
+        self.report(backoff, pause, error);
+        sleep(pause).await;
+    }
+
+    fn report(&self, backoff: &Backoff, pause: Duration, error: &ApiError) {
         if backoff.failures.is_multiple_of(4) {
             warn!(shard = %self.shard, attempts = backoff.failures, %error, "still trying");
         } else {
             debug!(shard = %self.shard, ?pause, %error, "trying again");
         }
-        sleep(pause).await;
     }
 
     /// Returns true when the service lists the shard as closed, or not at all.
@@ -294,8 +317,11 @@ impl Reader for ShardReader {
         let started = Instant::now();
         // Looked at before the call: what was put between the call and the close would be missing else.
         let was_closed = self.closed.load(Relaxed);
-        let Some(Records { records, next: iterator, behind }) = self.fetch().await? else {
-            return Ok(Answer { records: Vec::new(), next: Next::Closed, behind: None });
+        let nothing = |next| Answer { records: Vec::new(), next, behind: None };
+        let Records { records, next: iterator, behind } = match self.fetch().await? {
+            Fetched::Answer(answer) => answer,
+            Fetched::Gone => return Ok(nothing(Next::Closed)),
+            Fetched::Later(wait) => return Ok(nothing(Next::Read { wait })),
         };
         let next = match records.last() {
             _ if iterator.is_none() => Next::Closed,

@@ -35,7 +35,7 @@ impl Service {
         let ahead = ours - (date + 500);
         warn!(
             millis = ahead,
-            "the clock of this machine is ahead of the service; going by the service"
+            "the clocks of this machine and of the service differ; going by the service"
         );
         self.started.0 -= ahead;
     }

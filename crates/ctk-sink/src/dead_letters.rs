@@ -12,7 +12,7 @@ use ctk_checkpoint::time::iso;
 use ctk_flow::{DeadLetter, ShardId};
 use serde_json::json;
 
-use crate::SinkError;
+use crate::{SinkError, jsonl::open_lines};
 
 /// What the user wants.
 #[derive(Debug)]
@@ -37,8 +37,7 @@ pub struct LetterFile {
 impl LetterFile {
     /// Opens the file, and creates it when missing.
     pub fn open(path: &Path) -> Result<Self, SinkError> {
-        let error = |source| SinkError::File { path: path.display().to_string(), source };
-        let file = File::options().append(true).create(true).open(path).map_err(error)?;
+        let file = open_lines(path)?;
         Ok(Self { path: path.to_owned(), file: Mutex::new(file) })
     }
 

@@ -32,6 +32,12 @@ pub enum SinkError {
         /// The table.
         table: String,
     },
+    /// The table has strict types, into which not every value goes.
+    #[error("the table {table} is STRICT, which is not built yet")]
+    Strict {
+        /// The table.
+        table: String,
+    },
     /// The table has rows with equal message ids, so it can get no key.
     #[error("the table {table} cannot get its key: the column {column} holds equal values")]
     NoKey {
@@ -67,6 +73,7 @@ impl SinkError {
             Self::Db(error) => error.hint(),
             Self::NoKey { source, .. } => source.hint(),
             Self::Checkpoint(error) => error.hint(),
+            Self::Strict { .. } => Some("load into another table, and copy from there".into()),
             Self::NoTable { .. } => Some("create the table, or leave create_table out".into()),
             Self::DeadLetter { .. } => Some(
                 "without --dead-letters fail such records are kept in a table of their own".into(),

@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    io::{BufWriter, Write},
+    io::{BufWriter, Read, Seek, SeekFrom, Write},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -37,16 +37,28 @@ impl Jsonl<BufWriter<File>> {
         envelope: Envelope,
         dead_letters: DeadLetters,
     ) -> Result<Self, SinkError> {
-        let error = |source| SinkError::File { path: path.display().to_string(), source };
-        let file = File::options().append(true).create(true).open(path).map_err(error)?;
-        Ok(Self::new(
-            &path.display().to_string(),
-            BufWriter::new(file),
-            stream,
-            envelope,
-            dead_letters,
-        ))
+        let file = BufWriter::new(open_lines(path)?);
+        Ok(Self::new(&path.display().to_string(), file, stream, envelope, dead_letters))
     }
+}
+
+/// Opens a file of lines for appending, and creates it when missing. When its last line was cut off, by a full disk or a
+/// crash, that line is ended, so that the next one stands on its own.
+pub(crate) fn open_lines(path: &Path) -> Result<File, SinkError> {
+    let open = || {
+        let mut file = File::options().read(true).append(true).create(true).open(path)?;
+        // Pipes and devices have no last line.
+        if file.metadata()?.is_file() && file.seek(SeekFrom::End(0))? > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            let mut last = [0];
+            file.read_exact(&mut last)?;
+            if last != *b"\n" {
+                file.write_all(b"\n")?;
+            }
+        }
+        Ok(file)
+    };
+    open().map_err(|source| SinkError::File { path: path.display().to_string(), source })
 }
 
 impl<W: Write + Send + 'static> Jsonl<W> {
@@ -114,5 +126,23 @@ impl<W: Write + Send + std::fmt::Debug + 'static> Target for Jsonl<W> {
 
     async fn close(&self) -> Result<(), Failure> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_cut_off_does_not_spoil_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        for (before, expected) in
+            [("", "{}\n"), ("{\"a\":1}\n", "{\"a\":1}\n{}\n"), ("{\"a\":", "{\"a\":\n{}\n")]
+        {
+            std::fs::write(&path, before).unwrap();
+            open_lines(&path).unwrap().write_all(b"{}\n").unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+        }
     }
 }

@@ -72,6 +72,23 @@ pub fn exact_double(value: i64) -> Option<f64> {
 const EXACT_INTEGER: u64 = 1 << 53;
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
+/// Returns the number that a JSON value is, when it is nothing else: a whole record, with `layout=document`. Databases read
+/// a number even from a JSON column, and not all of them exactly.
+pub fn bare_number(value: Value<'_>) -> Value<'_> {
+    match value {
+        Value::Json(text)
+            if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) =>
+        {
+            match text.parse() {
+                Ok(integer) => Value::Integer(integer),
+                Err(_) if text.contains(['.', 'e', 'E']) => Value::Decimal(text),
+                Err(_) => Value::BigInteger(text),
+            }
+        }
+        other => other,
+    }
+}
+
 /// What a new column is to hold, gathered over the values of the batch that makes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {

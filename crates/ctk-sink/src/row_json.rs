@@ -1,7 +1,9 @@
 //! A row as JSON text: for jsonl, and for the payload of a dead letter that the target refused.
 
+use std::collections::HashMap;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ctk_flow::{Changes, Row, Value};
+use ctk_flow::{Changes, ColumnId, Row, Value};
 
 use crate::envelope::push_json_text;
 
@@ -14,9 +16,11 @@ pub(crate) fn members(
     out: &mut String,
 ) {
     let cells: Vec<_> = row.cells().collect();
+    let last: HashMap<ColumnId, usize> =
+        cells.iter().enumerate().map(|(index, (column, _))| (*column, index)).collect();
+    let are_unique = last.len() == cells.len();
     for (index, (column, value)) in cells.iter().enumerate() {
-        // Rows have few members, so looking ahead is cheaper than a set.
-        if cells.iter().skip(index + 1).any(|(later, _)| later == column) {
+        if !are_unique && last.get(column) != Some(&index) {
             continue;
         }
         out.push(',');

@@ -156,12 +156,19 @@ pub struct LoadArgs {
 /// Which database the checkpoints are in.
 #[derive(Args, Debug)]
 pub struct DatabaseArgs {
-    /// Address of the database
-    #[arg(value_name = "DB", env = "CRATEDB_URI", hide_env_values = true)]
+    /// Address of the database; else CRATEDB_URI, then CRATEDB_CLUSTER_URL
+    #[expect(clippy::doc_markdown, reason = "this is the help, which is no Markdown")]
+    #[arg(value_name = "DB")]
     pub database: Option<String>,
-    /// Address of the database, when DB is not given
-    #[arg(long, env = "CRATEDB_CLUSTER_URL", hide_env_values = true, value_name = "URL")]
+    /// Address of the database, instead of DB
+    #[arg(long, value_name = "URL")]
     pub cluster_url: Option<String>,
+    /// The environment, which counts when nothing was typed
+    #[arg(long, env = "CRATEDB_URI", hide = true, hide_env_values = true)]
+    pub uri_from_environment: Option<String>,
+    /// The same, and counts last
+    #[arg(long, env = "CRATEDB_CLUSTER_URL", hide = true, hide_env_values = true)]
+    pub cluster_url_from_environment: Option<String>,
     /// Schema of the checkpoint table; SQLite has none
     #[arg(long, env = "CRATEDB_EXT_SCHEMA", default_value = "ext")]
     pub schema: String,

@@ -44,15 +44,17 @@ impl CommandError {
         self
     }
 
-    /// Returns true when somebody closed the pipe that we write to, as `ctk … | head` does: no error at all.
-    pub fn is_broken_pipe(&self) -> bool {
+    /// Returns true when somebody closed the pipe that stdout is, as `ctk … | head` does: no error at all. Other broken
+    /// connections are.
+    pub fn is_closed_stdout(&self) -> bool {
+        let is_broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
         let mut cause: Option<&(dyn Error + 'static)> = Some(self.error.as_ref());
+        if cause.and_then(|error| error.downcast_ref::<io::Error>()).is_some_and(is_broken) {
+            return true;
+        }
         while let Some(error) = cause {
-            if error
-                .downcast_ref::<io::Error>()
-                .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-            {
-                return true;
+            if let Some(SinkError::File { path, source }) = error.downcast_ref() {
+                return path == "stdout" && is_broken(source);
             }
             cause = error.source();
         }

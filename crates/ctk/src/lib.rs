@@ -17,15 +17,12 @@ pub mod ui;
 
 /// Runs the program with the arguments and the environment of the process.
 pub fn main() -> ExitCode {
-    // A `.env` in the working directory or above; what the environment has already stays. A missing one is no error.
-    let dotenv = dotenvy::dotenv();
+    let dotenv = load_dotenv();
     // Wrong usage ends here with 2, `--help` with 0.
     let cli = cli::Cli::parse();
     let ui = ui::Ui::new(&cli.global);
-    if let Err(error) = dotenv
-        && !error.not_found()
-    {
-        ui.warning(&format!("the file .env is not read: {error}"));
+    if let Some(problem) = dotenv {
+        ui.warning(&problem);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -37,5 +34,20 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(code) => code,
         Err(error) => ui.fail(&error),
+    }
+}
+
+/// Takes a `.env` in the working directory or above: all of it, or nothing; what the environment has already stays. Returns
+/// what is wrong with it, without a word of it, since it may hold secrets.
+fn load_dotenv() -> Option<String> {
+    let lines: Result<Vec<_>, _> = match dotenvy::dotenv_iter() {
+        Ok(lines) => lines.collect(),
+        Err(error) => Err(error),
+    };
+    match lines.and_then(|_| dotenvy::dotenv().map(drop)) {
+        Ok(()) => None,
+        Err(error) if error.not_found() => None,
+        Err(dotenvy::Error::Io(error)) => Some(format!("the file .env is not read: {error}")),
+        Err(_) => Some("the file .env is left out: a line of it is no NAME=value".to_owned()),
     }
 }

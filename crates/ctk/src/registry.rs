@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     fs::File,
     io::{BufWriter, Stdout},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use ctk_checkpoint::{Checkpoint, StreamIdentity};
@@ -15,6 +15,7 @@ use ctk_db::sqlite::{self, Mode};
 use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, Target};
 use ctk_kinesis::{KinesisConfig, Saved, StreamSummary, config::Checkpointer};
 use ctk_sink::{
+    SinkError,
     config::TableConfig,
     dead_letters::{DeadLetters, LetterFile},
     discard::Discard,
@@ -113,15 +114,16 @@ impl Prepared {
         arguments: &LoadArgs,
     ) -> Result<Self, CommandError> {
         let kind = kind(url)?;
-        if arguments.schema.is_some() && matches!(url.scheme, TargetScheme::Sqlite) {
+        if is_given(arguments.schema.as_ref()) && matches!(url.scheme, TargetScheme::Sqlite) {
             return Err(CommandError::usage("SQLite has no schemas")
                 .hint("leave --schema and CRATEDB_SCHEMA out".to_owned()));
         }
-        if arguments.table.is_some() && !kind.has_tables() {
+        if is_given(arguments.table.as_ref()) && !kind.has_tables() {
             return Err(CommandError::usage("this target has no tables")
                 .hint("leave --table and CRATEDB_TABLE out".to_owned()));
         }
-        let table = arguments.table.clone().or_else(|| kind.table());
+        let table =
+            arguments.table.clone().filter(|table| !table.is_empty()).or_else(|| kind.table());
         let table = table.unwrap_or_else(|| source.stream.name().to_owned());
         if table.eq_ignore_ascii_case(ctk_checkpoint::TABLE) {
             return Err(CommandError::usage(format!(
@@ -139,22 +141,33 @@ impl Prepared {
             saved: HashMap::new(),
             known_streams: Vec::new(),
         };
-        prepared.read_checkpoints().await?;
+        prepared.look().await?;
         Ok(prepared)
     }
 
-    async fn read_checkpoints(&mut self) -> Result<(), CommandError> {
-        let Kind::Sqlite(path, _) = &self.kind else { return Ok(()) };
-        sqlite::check(path, Mode::Create)?;
-        let Some(namespace) = &self.namespace else { return Ok(()) };
-        if !path.exists() {
-            return Ok(());
+    /// Looks at what is there, without touching it: the database, its table, the positions of earlier runs.
+    async fn look(&mut self) -> Result<(), CommandError> {
+        if let Letters::File(path) = &self.letters {
+            check_folder(path)?;
         }
-        let mut connection = sqlite::open(path, Mode::Read).await?;
+        let (path, config) = match &self.kind {
+            Kind::Sqlite(path, config) => (path, config),
+            Kind::File(path) => return check_folder(path),
+            Kind::Stdout | Kind::Discard => return Ok(()),
+        };
+        sqlite::check(path, Mode::Create)?;
+        let mut connection = match path.exists() {
+            true => sqlite::open(path, Mode::Read).await?,
+            false if config.create_table => return Ok(()),
+            false => return Err(SinkError::NoTable { table: self.table.clone() }.into()),
+        };
+        if !config.create_table && sqlite::columns(&mut connection, &self.table).await?.is_empty() {
+            return Err(SinkError::NoTable { table: self.table.clone() }.into());
+        }
+        let Some(namespace) = &self.namespace else { return Ok(()) };
         for checkpoint in ctk_checkpoint::sqlite::load(&mut connection, namespace).await? {
             let Checkpoint { shard_id, sequence, finished, begins_at, stream, .. } = checkpoint;
-            let saved = Saved { sequence, finished, begins_at };
-            self.saved.insert(shard_id, saved);
+            self.saved.insert(shard_id, Saved { sequence, finished, begins_at });
             self.known_streams.push(stream);
         }
         Ok(())
@@ -162,16 +175,22 @@ impl Prepared {
 
     /// Refuses positions that belong to an earlier stream of the same name: they mean nothing in this one.
     pub fn check_stream(&self, stream: &StreamSummary) -> Result<(), CommandError> {
-        let other =
-            |known: &&StreamIdentity| known.created_at.is_some_and(|at| at != stream.created_at);
-        match self.known_streams.iter().find(other) {
-            None => Ok(()),
-            Some(_) => Err(CommandError::failed(format!(
+        let mut known = self.known_streams.iter();
+        let problem = known.find_map(|known| match known {
+            StreamIdentity { arn: Some(arn), .. } if *arn != stream.arn => {
+                Some(format!("these checkpoints belong to another stream, {arn}"))
+            }
+            StreamIdentity { created_at: Some(at), .. } if *at != stream.created_at => Some(format!(
                 "the stream {} was deleted and created again since the checkpoints were written",
                 stream.name
+            )),
+            _ => None,
+        });
+        problem.map_or(Ok(()), |problem| {
+            Err(CommandError::failed(problem).hint(
+                "to load this one from its beginning, add checkpointer_name=ANOTHER to the source address".to_owned(),
             ))
-            .hint("to load the new one from its beginning, add checkpointer_name=ANOTHER to the source address".to_owned())),
-        }
+        })
     }
 
     /// Opens the target for writing, and creates it where it is missing.
@@ -180,11 +199,14 @@ impl Prepared {
         stream: &StreamSummary,
         envelope: Envelope,
     ) -> Result<AnyTarget, CommandError> {
-        let dead_letters = match &self.letters {
-            Letters::Table => DeadLetters::Table,
-            Letters::File(path) => DeadLetters::File(LetterFile::open(path)?),
-            Letters::Fail => DeadLetters::Fail,
-            Letters::Drop => DeadLetters::Drop,
+        let letters = self.letters;
+        let dead_letters = || -> Result<DeadLetters, SinkError> {
+            Ok(match &letters {
+                Letters::Table => DeadLetters::Table,
+                Letters::File(path) => DeadLetters::File(LetterFile::open(path)?),
+                Letters::Fail => DeadLetters::Fail,
+                Letters::Drop => DeadLetters::Drop,
+            })
         };
         Ok(match self.kind {
             Kind::Sqlite(path, config) => {
@@ -202,7 +224,7 @@ impl Prepared {
                     batch_rows: config.batch_rows,
                     batch_bytes: config.batch_bytes,
                     linger: config.linger,
-                    dead_letters,
+                    dead_letters: dead_letters()?,
                     checkpoints: self
                         .namespace
                         .map(|namespace| Checkpoints { namespace, stream: identity }),
@@ -210,15 +232,15 @@ impl Prepared {
                 AnyTarget::Sqlite(SqliteTarget::start(connection, settings).await?)
             }
             Kind::File(path) => {
-                AnyTarget::File(Jsonl::file(&path, &stream.name, envelope, dead_letters)?.into())
+                AnyTarget::File(Jsonl::file(&path, &stream.name, envelope, dead_letters()?)?.into())
             }
             Kind::Stdout => AnyTarget::Stdout(
-                Jsonl::new("stdout", std::io::stdout(), &stream.name, envelope, dead_letters)
+                Jsonl::new("stdout", std::io::stdout(), &stream.name, envelope, dead_letters()?)
                     .into(),
             ),
-            Kind::Discard => {
-                AnyTarget::Discard(Discard { stream: stream.name.clone(), dead_letters }.into())
-            }
+            Kind::Discard => AnyTarget::Discard(
+                Discard { stream: stream.name.clone(), dead_letters: dead_letters()? }.into(),
+            ),
         })
     }
 
@@ -288,6 +310,24 @@ fn kind(url: &TargetUrl) -> Result<Kind, CommandError> {
         (TargetScheme::CrateDb, _) => Err(not_yet("CrateDB")),
         (TargetScheme::PostgreSql, _) => Err(not_yet("PostgreSQL")),
         (TargetScheme::DuckDb, _) => Err(not_yet("DuckDB")),
+    }
+}
+
+/// An empty variable of the environment is none.
+fn is_given(argument: Option<&String>) -> bool {
+    argument.is_some_and(|argument| !argument.is_empty())
+}
+
+/// Says that the folder of a file to be written is not there.
+fn check_folder(path: &Path) -> Result<(), CommandError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => {
+            Err(CommandError::failed(format!("the folder of {} does not exist", path.display()))
+                .hint(format!("create it first: mkdir -p '{}'", folder.display())))
+        }
+        _ if path.is_dir() => Err(CommandError::failed(format!("{} is a folder", path.display()))),
+        _ => Ok(()),
     }
 }
 

@@ -95,7 +95,7 @@ impl Ui {
 
     /// Writes an error in one line, its causes, its hint, and returns its exit code. A pipe closed early is no error.
     pub fn fail(&self, error: &CommandError) -> ExitCode {
-        if error.is_broken_pipe() {
+        if error.is_closed_stdout() {
             return ExitCode::SUCCESS;
         }
         self.line(&format!("{} {}", self.head("error:", "31"), one_line(&error.error.to_string())));

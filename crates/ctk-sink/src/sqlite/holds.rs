@@ -20,6 +20,8 @@ pub(super) enum Holds {
     Numeric,
     /// BLOB, or no type: everything stays as it is.
     Anything,
+    /// A generated column.
+    Nothing,
 }
 
 /// A value as it is sent.
@@ -100,7 +102,7 @@ fn looks_numeric(text: &str) -> bool {
     text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\u{b}')
         .bytes()
         .all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'))
-        && double(text.trim()).is_some()
+        && text.trim().parse::<f64>().is_ok()
 }
 
 #[cfg(test)]
@@ -161,6 +163,9 @@ mod tests {
         );
         check(Holds::Numeric, Value::Text("007"), None);
         check(Holds::Numeric, Value::Text(" 1e3 "), None);
+        check(Holds::Numeric, Value::Text("1e400"), None);
+        check(Holds::Numeric, Value::Decimal("1e400"), None);
+        check(Holds::Nothing, Value::Integer(1), None);
         check(Holds::Numeric, Value::Decimal("1.25"), Some(Bound::Real(1.25)));
         check(Holds::Anything, Value::Text("007"), Some(Bound::Text("007")));
         check(Holds::Anything, Value::Bytes(&[1]), Some(Bound::Blob(&[1])));

@@ -2,17 +2,21 @@
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
-use ctk_db::{DbError, quote};
+use ctk_db::{DbError, primary_code, quote};
 use ctk_flow::{Changes, ColumnId, Row, Value};
-use sqlx::{Arguments, SqliteConnection, sqlite::SqliteArguments};
+use sqlx::{
+    Arguments, SqliteConnection,
+    sqlite::{SqliteArguments, SqliteQueryResult},
+};
 
 use super::{
-    holds::Bound,
+    holds::{Bound, Holds},
     table::{Misfit, Table},
 };
 use crate::{
     SinkError,
     envelope::{Envelope, EnvelopeWriter, MessageId},
+    kinds::bare_number,
     names::{ENVELOPE, MESSAGE_ID},
 };
 
@@ -69,7 +73,10 @@ impl Insert {
             envelope,
         };
         for slot in batches.iter().flat_map(|batch| batch.slots.iter().flatten()) {
-            insert.include(*slot);
+            // What is generated must not even be named.
+            if table.columns[*slot].holds != Holds::Nothing {
+                insert.include(*slot);
+            }
         }
         insert
     }
@@ -187,8 +194,11 @@ impl Insert {
             let own = slots[column.index()];
             // Of members that come twice, the last counts.
             if let Some(earlier) = scratch.take(column) {
-                scratch.owners[earlier] = None;
-                scratch.values[earlier] = Bound::Null;
+                // Unless another member has taken that place since.
+                if scratch.owners[earlier] == Some(column) {
+                    scratch.owners[earlier] = None;
+                    scratch.values[earlier] = Bound::Null;
+                }
             }
             match (own, value) {
                 (_, Value::Null) => {}
@@ -199,7 +209,7 @@ impl Insert {
                         position(slot).is_none_or(|position| scratch.owners[position].is_none())
                             && !self.is_envelope(table, slot)
                     };
-                    let (slot, bound) = table.fit(own, value, is_free)?;
+                    let (slot, bound) = table.fit(own, bare_number(value), is_free)?;
                     // A column of the table that no statement of this run used yet.
                     let Some(position) = position(slot) else { return Err(Misfit::Unused(slot)) };
                     scratch.put(column, position, bound);
@@ -270,31 +280,69 @@ fn push(arguments: &mut SqliteArguments, bound: Bound<'_>) {
 }
 
 /// What the database said to a statement with rows.
+#[derive(Debug)]
 pub(super) enum Outcome {
-    /// This many rows are new.
+    /// This many rows are new; the others were there.
     Inserted(u64),
-    /// It refuses the rows, or one of them, for what they hold.
+    /// It refuses the rows, or one of them, for what they hold. None of them is in the table.
     Refused(String),
+    /// It did not take all, and has rules of its own: they were there, or it ignored them. None of them was added.
+    Ignored,
 }
 
-/// Sends a statement. An error is one that is not about the rows.
+/// Sends a statement with so many rows. An error is one that is not about the rows.
 pub(super) async fn send(
     connection: &mut SqliteConnection,
-    table: &str,
-    statement: Arc<str>,
+    table: &Table,
+    (statement, rows): (Arc<str>, usize),
     arguments: SqliteArguments,
 ) -> Result<Outcome, SinkError> {
-    match sqlx::query_with(sqlx::AssertSqlSafe(statement), arguments).execute(connection).await {
+    let query = sqlx::query_with(sqlx::AssertSqlSafe(statement), arguments);
+    if !table.has_rules {
+        return outcome(&table.name, query.execute(connection).await);
+    }
+    // Rules may leave a part of the rows, or end the transaction; then there is nothing to go back to, which is an error.
+    savepoint(connection, "SAVEPOINT rows").await?;
+    let mut outcome = outcome(&table.name, query.execute(&mut *connection).await)?;
+    if matches!(outcome, Outcome::Inserted(new) if new < rows as u64) {
+        outcome = Outcome::Ignored;
+    }
+    if !matches!(outcome, Outcome::Inserted(_)) {
+        savepoint(connection, "ROLLBACK TO rows").await?;
+    }
+    savepoint(connection, "RELEASE rows").await?;
+    Ok(outcome)
+}
+
+fn outcome(
+    table: &str,
+    result: Result<SqliteQueryResult, sqlx::Error>,
+) -> Result<Outcome, SinkError> {
+    match result {
         Ok(done) => Ok(Outcome::Inserted(done.rows_affected())),
-        Err(error) if is_about_the_row(&error) => Ok(Outcome::Refused(error.to_string())),
+        // Too big, constraint, mismatch: <https://www.sqlite.org/rescode.html>. A trigger that raises is a constraint, too.
+        Err(error) if matches!(primary_code(&error), Some(18..=20)) => {
+            Ok(Outcome::Refused(error.to_string()))
+        }
         Err(error) => Err(DbError::statement(format!("insert into table {table}"))(error).into()),
     }
 }
 
-/// Constraint (19), mismatch (20), too big (18): <https://www.sqlite.org/rescode.html>. A trigger that raises counts as a
-/// constraint, too.
-fn is_about_the_row(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.and_then(|code| code.parse::<i32>().ok())
-        .is_some_and(|code| matches!(code & 0xff, 18..=20))
+async fn savepoint(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), DbError> {
+    let done = sqlx::raw_sql(sql).execute(connection).await;
+    done.map(drop).map_err(DbError::statement("keep the transaction, which the table has ended"))
+}
+
+/// Returns true when the table has a row with this message id.
+pub(super) async fn is_there(
+    connection: &mut SqliteConnection,
+    table: &Table,
+    id: MessageId,
+) -> Result<bool, DbError> {
+    let mut text = String::new();
+    id.write(&mut text);
+    let (name, key) = (quote(&table.name), quote(MESSAGE_ID));
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM {name} WHERE {key} = ?)");
+    let found = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(text).fetch_one(connection).await;
+    found.map_err(DbError::statement(format!("read table {}", table.name)))
 }

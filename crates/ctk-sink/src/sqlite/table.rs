@@ -10,7 +10,7 @@ use super::holds::{Holds, declare};
 use crate::{
     SinkError,
     envelope::Envelope,
-    kinds::{Kind, Seen},
+    kinds::{Kind, Seen, bare_number},
     names::{self, ENVELOPE, MESSAGE_ID},
 };
 
@@ -43,6 +43,8 @@ pub(super) struct Table {
     /// By name, in lower case as far as ASCII goes: so far SQLite goes.
     folded: HashMap<String, usize>,
     envelope: Envelope,
+    /// It may ignore rows, or end the transaction: what was sent is looked at, and can be taken back.
+    pub(super) has_rules: bool,
     /// It is in the database. A new one is created when its first columns are known, in one statement.
     exists: bool,
 }
@@ -60,15 +62,25 @@ impl Table {
         if !exists && !create {
             return Err(SinkError::NoTable { table: name.to_owned() });
         }
+        let rules = sqlite::rules(connection, name).await?;
+        if rules.are_strict {
+            return Err(SinkError::Strict { table: name.to_owned() });
+        }
         let mut table = Self {
             name: name.to_owned(),
             columns: Vec::new(),
             folded: HashMap::new(),
             envelope,
+            has_rules: rules.are_its_own,
             exists,
         };
         for column in columns {
-            table.push(column.name, Holds::of_declared(&column.declared), column.is_key);
+            let holds = if column.is_generated {
+                Holds::Nothing
+            } else {
+                Holds::of_declared(&column.declared)
+            };
+            table.push(column.name, holds, column.is_key);
         }
         if exists {
             table.complete(connection).await?;
@@ -138,12 +150,15 @@ impl Table {
                 quote(&self.name),
                 quote(MESSAGE_ID)
             );
-            let created =
-                execute(connection, sql, || format!("create the key of table {}", self.name)).await;
-            created.map_err(|source| SinkError::NoKey {
-                table: self.name.clone(),
-                column: MESSAGE_ID.to_owned(),
-                source: Box::new(source),
+            let what = || format!("create the key of table {}", self.name);
+            execute(connection, sql, what).await.map_err(|error| match error.code() {
+                // Constraint (<https://www.sqlite.org/rescode.html#constraint>): there are equal values.
+                Some(19) => SinkError::NoKey {
+                    table: self.name.clone(),
+                    column: MESSAGE_ID.to_owned(),
+                    source: Box::new(error),
+                },
+                _ => error.into(),
             })?;
         }
         Ok(())
@@ -155,10 +170,17 @@ impl Table {
         name: &str,
         declared: &str,
     ) -> Result<usize, SinkError> {
-        let sql =
-            format!("ALTER TABLE {} ADD COLUMN {} {declared}", quote(&self.name), quote(name));
-        execute(connection, sql, || format!("add column {name} to table {}", self.name)).await?;
-        Ok(self.push(name.to_owned(), Holds::of_declared(declared), false))
+        let (table, column) = (quote(&self.name), quote(name));
+        let sql = format!("ALTER TABLE {table} ADD COLUMN {column} {declared}");
+        let what = || format!("add column {name} to table {}", self.name);
+        let mut holds = Holds::of_declared(declared);
+        if let Err(error) = execute(connection, sql, what).await {
+            // Another run may have added it since we looked.
+            let columns = sqlite::columns(connection, &self.name).await?;
+            let there = columns.into_iter().find(|column| column.name == name);
+            holds = Holds::of_declared(&there.ok_or(error)?.declared);
+        }
+        Ok(self.push(name.to_owned(), holds, false))
     }
 
     /// Adds a column of our own. [`Self::is_full`] says when not to ask.
@@ -215,7 +237,7 @@ impl Table {
         if grows && slots.iter().any(Option::is_none) {
             for (column, value) in changes.rows().flat_map(|row| row.cells()) {
                 if slots[column.index()].is_none() {
-                    seen[column.index()].see(value);
+                    seen[column.index()].see(bare_number(value));
                 }
             }
         }

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod letters;
+mod rules;
 mod values;
 
 /// A database in a folder of its own, and how to load into it.
@@ -148,6 +149,25 @@ async fn members_become_columns() {
 }
 
 #[tokio::test]
+async fn a_document_is_one_column_and_its_numbers_stay_exact() {
+    let mut world = World::new();
+    world.options.layout = ctk_decode::Layout::Document;
+    let records = [r#"{"a":1}"#, "5", "12345678901234567890123", "1e400", "\"x\"", "2.5"];
+    assert_eq!(world.load(World::settings(), &records).await.unwrap(), written(6));
+    assert_eq!(
+        world.rows("SELECT * FROM t ORDER BY rowid").await,
+        [
+            r#"data='{"a":1}'"#,
+            "data__bigint=5",
+            "data__text='12345678901234567890123'",
+            "data__text='1e400'",
+            r#"data='"x"'"#,
+            "data__double=2.5",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn a_value_that_does_not_fit_goes_beside() {
     check(&[&[r#"{"v": 1}"#], &[r#"{"v": 2.5}"#]], &["v=1", "v__double=2.5"]).await;
     // Within the batch that makes the column, integers and decimals share one.
@@ -184,6 +204,9 @@ async fn of_members_that_come_twice_the_last_counts() {
         &["v=1", "v__double=2.5", "v=3"],
     )
     .await;
+    let taken = r#"{"v": 2.5, "v": null, "v__double": 1.5, "v": null}"#;
+    let first = r#"{"v": 1, "v__double": 1.5}"#;
+    check(&[&[first], &[taken]], &["v=1 v__double=1.5", "v__double=1.5"]).await;
     check(&[&[r#"{"v": 1, "v": null}"#]], &[""]).await;
     // A table needs a column, even for records that have none.
     let mut world = World::new();

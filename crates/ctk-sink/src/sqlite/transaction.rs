@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use super::{
     Checkpoints, Delivery, Settings,
-    insert::{Batch, Built, Entry, Insert, Outcome, send},
+    insert::{Batch, Built, Entry, Insert, Outcome, is_there, send},
     letters,
     table::{Misfit, Table},
 };
@@ -169,15 +169,15 @@ impl<'a> Rows<'a> {
             let Built { arguments, upto, misfit } = built;
             let mut ahead = None;
             if upto > at {
-                let statement = self.insert.statement(table, upto - at);
+                let statement = (self.insert.statement(table, upto - at), upto - at);
                 // While SQLite works on these rows, the arguments of the next are made.
-                let send = send(connection, &table.name, statement, arguments);
+                let send = send(connection, table, statement, arguments);
                 let build = async { misfit.is_none().then(|| self.build(table, upto)) };
                 let (outcome, next) = tokio::join!(send, build);
                 ahead = next;
                 match outcome? {
                     Outcome::Inserted(new) => self.count(at..upto, new, committed),
-                    Outcome::Refused(_) => {
+                    Outcome::Refused(_) | Outcome::Ignored => {
                         self.one_by_one(connection, table, at..upto, committed).await?;
                     }
                 }
@@ -234,10 +234,22 @@ impl<'a> Rows<'a> {
     ) -> Result<(), SinkError> {
         for at in range {
             let built = self.build_range(table, at..at + 1);
-            let statement = self.insert.statement(table, 1);
-            match send(connection, &table.name, statement, built.arguments).await? {
+            let statement = (self.insert.statement(table, 1), 1);
+            match send(connection, table, statement, built.arguments).await? {
                 Outcome::Inserted(new) => self.count(at..at + 1, new, committed),
                 Outcome::Refused(error) => self.refuse(connection, at, error, committed).await?,
+                Outcome::Ignored => {
+                    let was_there = match self.entries[at].id {
+                        Some(id) => is_there(connection, table, id).await?,
+                        None => false,
+                    };
+                    if was_there {
+                        self.count(at..at + 1, 0, committed);
+                    } else {
+                        let error = "the table ignored the row".to_owned();
+                        self.refuse(connection, at, error, committed).await?;
+                    }
+                }
             }
         }
         Ok(())

@@ -21,6 +21,8 @@ pub(super) async fn run(
     let mut next = None;
     // How many shards were answered last, if they are under load: these come again at once.
     let mut returning = 0;
+    // How many shards there are. When all of them wait, nobody else can come.
+    let mut claimed = 0_usize;
     loop {
         let job = match next.take() {
             Some(job) => job,
@@ -33,11 +35,12 @@ pub(super) async fn run(
             Job::Commit { delivery, answer } => {
                 let mut group = Group::default();
                 group.push(*delivery, answer);
-                next = group.gather(&writer.settings, returning, &mut queue).await;
+                next = group.gather(&writer.settings, (returning, claimed), &mut queue).await;
                 returning = if group.rows >= UNDER_LOAD { group.answers.len() } else { 0 };
                 writer.commit(group).await;
             }
             Job::Claim { shard, begins, answer } => {
+                claimed += 1;
                 let done = match &writer.settings.checkpoints {
                     Some(Checkpoints { namespace, stream }) => {
                         sqlite::claim(&mut writer.connection, namespace, &shard, stream, begins)
@@ -48,6 +51,7 @@ pub(super) async fn run(
                 tell(answer, done.map_err(share));
             }
             Job::Release { shard, answer } => {
+                claimed = claimed.saturating_sub(1);
                 let done = match &writer.settings.checkpoints {
                     Some(Checkpoints { namespace, .. }) => {
                         sqlite::release(&mut writer.connection, namespace, &shard).await
@@ -137,14 +141,17 @@ impl Group {
     async fn gather(
         &mut self,
         settings: &Settings,
-        returning: usize,
+        (returning, claimed): (usize, usize),
         queue: &mut Receiver<Job>,
     ) -> Option<Job> {
         let start = Instant::now();
         loop {
-            let deadline = if !self.is_full(settings) && !settings.linger.is_zero() {
+            let all_wait = claimed > 0 && self.answers.len() >= claimed;
+            let deadline = if all_wait {
+                start
+            } else if !self.is_full(settings) && !settings.linger.is_zero() {
                 start + settings.linger
-            } else if self.answers.len() <= returning {
+            } else if self.answers.len() < returning {
                 start + RETURN
             } else {
                 start

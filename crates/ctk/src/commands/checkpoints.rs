@@ -9,12 +9,21 @@ use crate::{cli::DatabaseArgs, exit::CommandError};
 
 /// Opens the database that the arguments name.
 pub(super) async fn open(arguments: &DatabaseArgs, mode: Mode) -> Result<Connection, CommandError> {
-    let address =
-        arguments.database.as_ref().or(arguments.cluster_url.as_ref()).ok_or_else(|| {
-            CommandError::usage("the database is missing").hint(
-                "name it, as sqlite:my.db, or set CRATEDB_URI or CRATEDB_CLUSTER_URL".to_owned(),
-            )
-        })?;
+    let typed = match (&arguments.database, &arguments.cluster_url) {
+        (Some(database), Some(other)) if database != other => {
+            return Err(CommandError::usage("two databases are given, as DB and as --cluster-url")
+                .hint("give one of them".to_owned()));
+        }
+        (database, cluster_url) => database.as_ref().or(cluster_url.as_ref()),
+    };
+    let environment = [&arguments.uri_from_environment, &arguments.cluster_url_from_environment];
+    // An empty variable is none.
+    let found =
+        typed.or_else(|| environment.into_iter().flatten().find(|address| !address.is_empty()));
+    let address = found.ok_or_else(|| {
+        CommandError::usage("the database is missing")
+            .hint("name it, as sqlite:my.db, or set CRATEDB_URI or CRATEDB_CLUSTER_URL".to_owned())
+    })?;
     let path = path(&TargetUrl::parse(address)?)?;
     Ok(sqlite::open(&path, mode).await?)
 }

@@ -104,7 +104,9 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
 }
 
 fn target_url(arguments: &LoadArgs) -> Result<TargetUrl, CommandError> {
-    match (&arguments.target, &arguments.cluster_url) {
+    // An empty variable of the environment is none.
+    let cluster_url = arguments.cluster_url.as_ref().filter(|address| !address.is_empty());
+    match (&arguments.target, cluster_url) {
         (Some(target), Some(other)) if target != other => Err(CommandError::usage(
             "two targets are given, as TARGET and as --cluster-url (or CRATEDB_CLUSTER_URL)",
         )
