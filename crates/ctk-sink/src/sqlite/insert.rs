@@ -20,7 +20,7 @@ use crate::{
     names::{ENVELOPE, MESSAGE_ID},
 };
 
-/// Rows in one statement. Beyond this, nothing is won (measured: 1 row 85 µs, 50 rows 11, 200 rows 8, 500 rows 8).
+/// Rows in one statement (measured: 73 CPU seconds per million rows with 1, 10.8 with 50, 8.8 with 200).
 const ROWS: usize = 200;
 
 /// SQLite's limit of parameters (<https://www.sqlite.org/limits.html#max_variable_number>).
