@@ -11,6 +11,7 @@ use clap::Parser;
 pub mod cli;
 pub mod commands;
 pub mod exit;
+pub mod prepared;
 pub mod registry;
 pub mod signals;
 pub mod ui;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::LoadArgs,
     exit::CommandError,
-    registry::Prepared,
+    prepared::Prepared,
     signals,
     ui::{Ui, count, progress::Progress, thousands},
 };

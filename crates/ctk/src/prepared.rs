@@ -1,0 +1,277 @@
+//! A target before the run: checked without being touched, then opened.
+//!
+//! In two steps, so that a run that cannot begin leaves nothing behind: [`Prepared::new`] checks the address and looks at
+//! what is there, [`Prepared::open`] opens it for writing, and creates it.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use ctk_checkpoint::{Checkpoint, StreamIdentity};
+use ctk_db::sqlite::{self, Mode};
+use ctk_flow::ShardId;
+use ctk_kinesis::{KinesisConfig, Saved, StreamSummary, config::Checkpointer};
+use ctk_sink::{
+    SinkError,
+    dead_letters::{DeadLetters, LetterFile},
+    discard::Discard,
+    envelope::Envelope,
+    jsonl::Jsonl,
+    sqlite::{Checkpoints, Settings, SqliteTarget},
+};
+use ctk_url::TargetUrl;
+
+use crate::{
+    cli::LoadArgs,
+    exit::CommandError,
+    registry::{AnyTarget, Kind},
+};
+
+/// What an address means, checked.
+#[derive(Debug)]
+pub struct Prepared {
+    kind: Kind,
+    /// The table, or the stream's name where there are no tables.
+    pub table: String,
+    letters: Letters,
+    namespace: Option<String>,
+    /// How far earlier runs came.
+    pub saved: HashMap<ShardId, Saved>,
+    /// The streams that earlier runs read, where they noted it.
+    known_streams: Vec<StreamIdentity>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Letters {
+    Table,
+    File(PathBuf),
+    Fail,
+    Drop,
+}
+
+impl Prepared {
+    /// Checks the address and the options that concern the target, and reads the positions of earlier runs.
+    pub async fn new(
+        url: &TargetUrl,
+        source: &KinesisConfig,
+        arguments: &LoadArgs,
+    ) -> Result<Self, CommandError> {
+        let kind = Kind::of_url(url)?;
+        if is_given(arguments.schema.as_ref()) && kind.has_tables() {
+            return Err(CommandError::usage("SQLite has no schemas")
+                .hint("leave --schema and CRATEDB_SCHEMA out".to_owned()));
+        }
+        if is_given(arguments.table.as_ref()) && !kind.has_tables() {
+            return Err(CommandError::usage("this target has no tables")
+                .hint("leave --table and CRATEDB_TABLE out".to_owned()));
+        }
+        let table =
+            arguments.table.clone().filter(|table| !table.is_empty()).or_else(|| kind.table());
+        let table = table.unwrap_or_else(|| source.stream.name().to_owned());
+        if table.eq_ignore_ascii_case(ctk_checkpoint::TABLE) {
+            return Err(CommandError::usage(format!(
+                "the table {table} is that of the checkpoints"
+            ))
+            .hint("load into another one: add table=NAME to the target address".to_owned()));
+        }
+        let letters = letters(arguments.dead_letters.as_deref(), &kind)?;
+        let namespace = namespace(source, &kind)?;
+        let mut prepared = Self {
+            kind,
+            table,
+            letters,
+            namespace,
+            saved: HashMap::new(),
+            known_streams: Vec::new(),
+        };
+        prepared.look().await?;
+        Ok(prepared)
+    }
+
+    /// Looks at what is there, without touching it: the database, its table, the positions of earlier runs.
+    async fn look(&mut self) -> Result<(), CommandError> {
+        if let Letters::File(path) = &self.letters {
+            check_folder(path)?;
+        }
+        let (path, config) = match &self.kind {
+            Kind::Sqlite(path, config) => (path, config),
+            Kind::File(path) => return check_folder(path),
+            Kind::Stdout | Kind::Discard => return Ok(()),
+        };
+        sqlite::check(path, Mode::Create)?;
+        let mut connection = match path.exists() {
+            true => sqlite::open(path, Mode::Read).await?,
+            false if config.create_table => return Ok(()),
+            false => return Err(SinkError::NoTable { table: self.table.clone() }.into()),
+        };
+        if !config.create_table && sqlite::columns(&mut connection, &self.table).await?.is_empty() {
+            return Err(SinkError::NoTable { table: self.table.clone() }.into());
+        }
+        let Some(namespace) = &self.namespace else { return Ok(()) };
+        for checkpoint in ctk_checkpoint::sqlite::load(&mut connection, namespace).await? {
+            let Checkpoint { shard_id, sequence, finished, begins_at, stream, .. } = checkpoint;
+            self.saved.insert(shard_id, Saved { sequence, finished, begins_at });
+            self.known_streams.push(stream);
+        }
+        Ok(())
+    }
+
+    /// Refuses positions that belong to an earlier stream of the same name: they mean nothing in this one.
+    pub fn check_stream(&self, stream: &StreamSummary) -> Result<(), CommandError> {
+        let mut known = self.known_streams.iter();
+        let problem = known.find_map(|known| match known {
+            StreamIdentity { arn: Some(arn), .. } if *arn != stream.arn => {
+                Some(format!("these checkpoints belong to another stream, {arn}"))
+            }
+            StreamIdentity { created_at: Some(at), .. } if *at != stream.created_at => Some(format!(
+                "the stream {} was deleted and created again since the checkpoints were written",
+                stream.name
+            )),
+            _ => None,
+        });
+        problem.map_or(Ok(()), |problem| {
+            Err(CommandError::failed(problem).hint(
+                "to load this one from its beginning, add checkpointer_name=ANOTHER to the source address".to_owned(),
+            ))
+        })
+    }
+
+    /// Opens the target for writing, and creates it where it is missing.
+    pub async fn open(
+        self,
+        stream: &StreamSummary,
+        envelope: Envelope,
+    ) -> Result<AnyTarget, CommandError> {
+        let letters = self.letters;
+        let dead_letters = || -> Result<DeadLetters, SinkError> {
+            Ok(match &letters {
+                Letters::Table => DeadLetters::Table,
+                Letters::File(path) => DeadLetters::File(LetterFile::open(path)?),
+                Letters::Fail => DeadLetters::Fail,
+                Letters::Drop => DeadLetters::Drop,
+            })
+        };
+        Ok(match self.kind {
+            Kind::Sqlite(path, config) => {
+                let connection = sqlite::open(&path, Mode::Create).await?;
+                let identity = StreamIdentity {
+                    arn: Some(stream.arn.clone()),
+                    created_at: Some(stream.created_at),
+                };
+                let settings = Settings {
+                    table: self.table,
+                    stream: stream.name.clone(),
+                    envelope,
+                    create_table: config.create_table,
+                    evolve: config.evolve,
+                    batch_rows: config.batch_rows,
+                    batch_bytes: config.batch_bytes,
+                    linger: config.linger,
+                    dead_letters: dead_letters()?,
+                    checkpoints: self
+                        .namespace
+                        .map(|namespace| Checkpoints { namespace, stream: identity }),
+                };
+                AnyTarget::Sqlite(SqliteTarget::start(connection, settings).await?)
+            }
+            Kind::File(path) => {
+                AnyTarget::File(Jsonl::file(&path, &stream.name, envelope, dead_letters()?)?.into())
+            }
+            Kind::Stdout => AnyTarget::Stdout(
+                Jsonl::new("stdout", std::io::stdout(), &stream.name, envelope, dead_letters()?)
+                    .into(),
+            ),
+            Kind::Discard => AnyTarget::Discard(
+                Discard { stream: stream.name.clone(), dead_letters: dead_letters()? }.into(),
+            ),
+        })
+    }
+
+    /// Returns where dead letters can be found after the run.
+    pub fn where_letters_are(&self) -> String {
+        match &self.letters {
+            Letters::Table => format!("table {}_dead_letters", self.table),
+            Letters::File(path) => format!("file {}", path.display()),
+            Letters::Fail | Letters::Drop => "nowhere: they were only counted".to_owned(),
+        }
+    }
+
+    /// Returns the target in a few words, for `--dry-run`.
+    pub fn describe(&self) -> String {
+        match &self.kind {
+            Kind::Sqlite(path, _) => {
+                let state = if path.exists() { "exists" } else { "would be created" };
+                format!("table {} in the SQLite database {} ({state})", self.table, path.display())
+            }
+            Kind::File(path) => format!("lines appended to {}", path.display()),
+            Kind::Stdout => "lines on stdout".to_owned(),
+            Kind::Discard => "nothing: records are read, decoded and counted".to_owned(),
+        }
+    }
+
+    /// Returns true when this run remembers how far it came.
+    pub fn remembers(&self) -> bool {
+        self.namespace.is_some()
+    }
+}
+
+/// An empty variable of the environment is none.
+fn is_given(argument: Option<&String>) -> bool {
+    argument.is_some_and(|argument| !argument.is_empty())
+}
+
+/// Says that the folder of a file to be written is not there.
+fn check_folder(path: &Path) -> Result<(), CommandError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => {
+            Err(CommandError::failed(format!("the folder of {} does not exist", path.display()))
+                .hint(format!("create it first: mkdir -p '{}'", folder.display())))
+        }
+        _ if path.is_dir() => Err(CommandError::failed(format!("{} is a folder", path.display()))),
+        _ => Ok(()),
+    }
+}
+
+fn letters(wanted: Option<&str>, kind: &Kind) -> Result<Letters, CommandError> {
+    let has_tables = kind.has_tables();
+    match wanted {
+        None | Some("table") if has_tables => Ok(Letters::Table),
+        None if matches!(kind, Kind::Discard) => Ok(Letters::Drop),
+        None | Some("fail") => Ok(Letters::Fail),
+        Some("drop") => Ok(Letters::Drop),
+        Some("table") => {
+            Err(CommandError::usage("this target has no tables, so none for dead letters")
+                .hint("--dead-letters jsonl:FILE".to_owned()))
+        }
+        Some(other) => match other.strip_prefix("jsonl:") {
+            Some(path) if !path.is_empty() => Ok(Letters::File(path.into())),
+            _ => Err(CommandError::usage("--dead-letters takes table, jsonl:FILE, fail or drop")),
+        },
+    }
+}
+
+/// Returns the namespace of the positions in the target, if the user wants them there.
+fn namespace(source: &KinesisConfig, kind: &Kind) -> Result<Option<String>, CommandError> {
+    let name = match source.checkpoint.checkpointer {
+        Checkpointer::None | Checkpointer::Memory => return Ok(None),
+        Checkpointer::Target => "target",
+        Checkpointer::Sqlite => "sqlite",
+        Checkpointer::CrateDb => "cratedb",
+        Checkpointer::PostgreSql => "postgresql",
+    };
+    match kind {
+        Kind::Sqlite(..) if matches!(name, "target" | "sqlite") => {
+            Ok(Some(source.checkpoint.name.clone()))
+        }
+        Kind::Sqlite(..) => Err(CommandError::usage(format!(
+            "checkpointer={name} keeps positions in the target, which is SQLite"
+        ))
+        .hint("checkpointer=sqlite".to_owned())),
+        Kind::File(_) | Kind::Stdout | Kind::Discard => Err(CommandError::usage(format!(
+            "checkpointer={name} keeps positions in the target, which holds only lines"
+        ))
+        .hint("checkpointer=memory, or a database as target".to_owned())),
+    }
+}
