@@ -52,6 +52,8 @@ pub async fn open(path: &Path, mode: Mode) -> Result<SqliteConnection, DbError> 
             .synchronous(SqliteSynchronous::Normal)
             .page_size(PAGE_SIZE)
             .pragma("cache_size", CACHE_KIB)
+            // A statement with many rows keeps the pages as they were, in case it fails: in memory, not in files.
+            .pragma("temp_store", "MEMORY")
             .pragma("wal_autocheckpoint", LOG_PAGES);
     }
     let error = |source| DbError::Open { path: path.to_owned(), source };
