@@ -89,6 +89,16 @@ pub enum KinesisError {
         /// What the service said.
         source: ApiError,
     },
+    /// The service deleted a shard, as the retention of the stream wants it, while there was more to read in it.
+    #[error("shard {shard} of stream {stream} expired before it was read to its end")]
+    Expired {
+        /// The stream.
+        stream: String,
+        /// The shard.
+        shard: ShardId,
+        /// What the service said.
+        source: ApiError,
+    },
     /// Any other refusal.
     #[error("stream {stream} cannot be read")]
     Api {
@@ -123,6 +133,9 @@ impl KinesisError {
                 "reading needs kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords; an encrypted stream also kms:Decrypt"
             }
             Self::Denied { .. } | Self::Api { .. } => return None,
+            Self::Expired { .. } => {
+                "what was left in it is lost; the next run goes on with the shards that are left"
+            }
             Self::UnknownShard { .. } => {
                 "shards that expired are no longer listed; start=earliest reads all that is left"
             }

@@ -84,8 +84,6 @@ pub struct ShardReader {
 /// What came of a call.
 enum Fetched {
     Answer(Records),
-    /// The shard is gone.
-    Gone,
     /// Nothing, for a reason that passes: try again after this time. The wait is the loop's, which holds no memory meanwhile.
     Later(Duration),
 }
@@ -120,13 +118,11 @@ impl ShardReader {
     async fn fetch(&mut self) -> Result<Fetched, KinesisError> {
         let mut renewals = Backoff::broken();
         loop {
-            let iterator = match &self.iterator {
-                Some(iterator) => iterator.as_str(),
-                None => match self.renew().await? {
-                    Some(iterator) => self.iterator.insert(iterator),
-                    None => return Ok(Fetched::Gone),
-                },
+            let iterator = match self.iterator.take() {
+                Some(iterator) => iterator,
+                None => self.renew().await?,
             };
+            let iterator = self.iterator.insert(iterator);
             self.pacer.call();
             let error = match self.service.api.get_records(iterator, self.limit).await {
                 Ok(answer) => {
@@ -163,17 +159,14 @@ impl ShardReader {
                         sleep(pause).await;
                     }
                 }
-                ApiErrorKind::NotFound => {
-                    self.gone(error).await?;
-                    return Ok(Fetched::Gone);
-                }
+                ApiErrorKind::NotFound => return Err(self.gone(error).await),
                 _ => return Err(self.service.refused(error)),
             }
         }
     }
 
-    /// Returns an iterator behind the last record handed out, or `None` when the shard is gone.
-    async fn renew(&self) -> Result<Option<String>, KinesisError> {
+    /// Returns an iterator behind the last record handed out.
+    async fn renew(&self) -> Result<String, KinesisError> {
         let start = match &self.position {
             Some(sequence) => &Start::After(sequence.clone()),
             None => &self.start,
@@ -181,7 +174,7 @@ impl ShardReader {
         let (mut throttles, mut faults, mut early) = (Backoff::throttled(), Backoff::broken(), 0);
         loop {
             let error = match self.service.api.shard_iterator(&self.shard, start).await {
-                Ok(iterator) => return Ok(Some(iterator)),
+                Ok(iterator) => return Ok(iterator),
                 Err(error) => error,
             };
             match error.kind {
@@ -199,23 +192,26 @@ impl ShardReader {
                     }
                     sleep(Duration::from_secs(1)).await;
                 }
-                ApiErrorKind::NotFound => {
-                    self.gone(error).await?;
-                    return Ok(None);
-                }
+                ApiErrorKind::NotFound => return Err(self.gone(error).await),
                 _ => return Err(self.service.refused(error)),
             }
         }
     }
 
-    /// Succeeds when the shard is no longer listed; else, or when the stream is gone, returns the error.
-    async fn gone(&self, error: ApiError) -> Result<(), KinesisError> {
-        let listed = list_all(&self.service).await?;
-        if listed.iter().any(|shard| shard.id == self.shard) {
-            return Err(self.service.refused(error));
+    /// Tells a shard that expired from a stream that is gone. Either way there is no more of it to be had, and what was left
+    /// in it is lost: the run must not take that for its end.
+    async fn gone(&self, error: ApiError) -> KinesisError {
+        match list_all(&self.service).await {
+            Ok(listed) if !listed.iter().any(|shard| shard.id == self.shard) => {
+                KinesisError::Expired {
+                    stream: self.service.api.stream().to_string(),
+                    shard: self.shard.clone(),
+                    source: error,
+                }
+            }
+            Ok(_) => self.service.refused(error),
+            Err(error) => error,
         }
-        warn!(shard = %self.shard, position = ?self.position, "the shard expired before it was read to its end");
-        Ok(())
     }
 
     async fn pause(&self, backoff: &mut Backoff, error: &ApiError) {
@@ -320,7 +316,6 @@ impl Reader for ShardReader {
         let nothing = |next| Answer { records: Vec::new(), next, behind: None };
         let Records { records, next: iterator, behind } = match self.fetch().await? {
             Fetched::Answer(answer) => answer,
-            Fetched::Gone => return Ok(nothing(Next::Closed)),
             Fetched::Later(wait) => return Ok(nothing(Next::Read { wait })),
         };
         let next = match records.last() {

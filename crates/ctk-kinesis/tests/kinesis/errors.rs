@@ -107,6 +107,28 @@ async fn a_stream_that_is_deleted_meanwhile() {
 }
 
 #[tokio::test]
+async fn a_shard_that_expires_before_its_end_is_an_error() {
+    let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
+    kinesis.create_stream("s", 2).await.expect("the stream is created");
+    put(&kinesis, "s", &numbered("a", 20)).await;
+    kinesis.script().records_per_answer(3);
+    let mut source = open(&kinesis.endpoint(), "s", "", HashMap::new()).await.expect("opens");
+    let mut reader = source.readers().await.expect("listed").remove(1);
+    reader.read().await.expect("it is read");
+    // The listing does not have it any more, and there were more records in it.
+    kinesis.delete_stream("s").await.expect("deleted");
+    kinesis.create_stream("s", 1).await.expect("created");
+    let gone = Fault::Error { status: 400, code: "ResourceNotFoundException" };
+    kinesis.script().fault_always("GetRecords", gone);
+    let error = reader.read().await.expect_err("records are missing");
+    let error = error.downcast::<KinesisError>().expect("an error of ours");
+    assert_eq!(
+        error.to_string(),
+        "shard shardId-000000000001 of stream s expired before it was read to its end"
+    );
+}
+
+#[tokio::test]
 async fn a_profile_that_is_not_there() {
     let kinesis = kinesis().await;
     let url = format!(
