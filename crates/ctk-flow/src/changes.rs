@@ -8,7 +8,7 @@ use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use crate::{
     dead_letter::{DeadLetter, Origin},
-    record::{Record, ShardId},
+    record::ShardId,
 };
 
 /// A value of a row, borrowed from its [`Changes`].
@@ -211,20 +211,9 @@ impl Changes {
         &self.text[span.range()]
     }
 
-    // Building. The order is: `origin`, then `cell`s, then `end_row`; or `dead_letter`; or `filter`.
+    // Building. The order is: `cell`s, `push_origin` where it is a new one, `end_row`; or `dead_letter`; or `filter`.
 
-    /// Notes where the rows that follow come from.
-    pub fn origin(&mut self, record: &Record) -> Origin {
-        let origin = Origin {
-            sequence: record.sequence.clone(),
-            partition_key: record.partition_key.clone(),
-            arrived_at: record.arrived_at,
-        };
-        self.origins.push(origin.clone());
-        origin
-    }
-
-    /// Notes where the rows that follow come from, taking it.
+    /// Notes where the rows that end from here on come from.
     pub fn push_origin(&mut self, origin: Origin) {
         self.origins.push(origin);
     }
@@ -306,9 +295,8 @@ mod tests {
     use super::*;
     use crate::record::Sequence;
 
-    fn record(sequence: &str) -> Record {
-        Record {
-            data: Vec::new(),
+    fn origin(sequence: &str) -> Origin {
+        Origin {
             sequence: Sequence::new(sequence),
             partition_key: Some("key".into()),
             arrived_at: Some(1),
@@ -318,14 +306,14 @@ mod tests {
     #[test]
     fn rows_come_back_as_they_were_built() {
         let mut changes = Changes::new(ShardId::new("s"), 2, 100);
-        changes.origin(&record("1"));
+        changes.push_origin(origin("1"));
         let (a, b) = (changes.column("a"), changes.column("b"));
         changes.cell(a, Value::Integer(1));
         changes.cell(b, Value::Text("grün"));
         changes.end_row(0);
         changes.cell(a, Value::Bytes(&[0xff]));
         changes.end_row(1);
-        changes.origin(&record("2"));
+        changes.push_origin(origin("2"));
         assert_eq!(changes.column("b"), b);
         changes.cell(b, Value::Json("[1]"));
         changes.abandon_row();

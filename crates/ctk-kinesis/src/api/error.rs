@@ -44,14 +44,6 @@ struct Said {
 }
 
 impl ApiError {
-    /// Returns true when the same call may succeed later.
-    pub fn is_temporary(&self) -> bool {
-        matches!(
-            self.kind,
-            ApiErrorKind::Throttled | ApiErrorKind::Unreachable | ApiErrorKind::Internal
-        )
-    }
-
     pub(super) fn missing(operation: &'static str, member: &str) -> Self {
         Self::said(ApiErrorKind::Other, operation, format!("the answer lacks {member}"), None)
     }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use ctk_flow::{
-    Budget, Changes, Claims, Committed, Decode, Failure, Ledger, Plan, Position, Record, Run,
-    ShardId, Target, Value,
+    Budget, Changes, Claims, Committed, Decode, Failure, Ledger, Origin, Plan, Position, Record,
+    Run, ShardId, Target, Value,
 };
 use ctk_kinesis::Saved;
 use ctk_test_support::{
@@ -26,9 +26,10 @@ impl Decode for Text {
         let mut changes = Changes::new(shard.clone(), records.len(), 0);
         for record in records {
             changes.unit();
-            changes.origin(&record);
+            let Record { data, sequence, partition_key, arrived_at } = record;
+            changes.push_origin(Origin { sequence, partition_key, arrived_at });
             let column = changes.column("data");
-            changes.cell(column, Value::Text(&String::from_utf8_lossy(&record.data)));
+            changes.cell(column, Value::Text(&String::from_utf8_lossy(&data)));
             changes.end_row(0);
         }
         changes

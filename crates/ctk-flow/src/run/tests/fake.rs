@@ -6,7 +6,9 @@ use std::{
 };
 
 use super::*;
-use crate::{changes::Value, ledger::Totals, ports::Committed, record::Sequence};
+use crate::{
+    changes::Value, dead_letter::Origin, ledger::Totals, ports::Committed, record::Sequence,
+};
 
 /// The call that fails, counted over all fakes and all runs.
 #[derive(Clone, Copy, Debug)]
@@ -267,9 +269,10 @@ impl Decode for FakeDecode {
         let mut changes = Changes::new(shard.clone(), records.len(), 0);
         let column = changes.column("number");
         for record in records {
-            changes.origin(&record);
+            let Record { data, sequence, partition_key, arrived_at } = record;
+            changes.push_origin(Origin { sequence, partition_key, arrived_at });
             changes.unit();
-            let number = String::from_utf8(record.data).unwrap().parse().unwrap();
+            let number = String::from_utf8(data).unwrap().parse().unwrap();
             changes.cell(column, Value::Integer(number));
             changes.end_row(0);
         }
