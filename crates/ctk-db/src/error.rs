@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::cratedb::CrateDbError;
+
 /// An error of a connection.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
@@ -39,6 +41,14 @@ pub enum DbError {
         /// Why.
         source: sqlx::Error,
     },
+    /// CrateDB did not do what it was asked for.
+    #[error("cannot {what}")]
+    CrateDb {
+        /// What it was to do.
+        what: String,
+        /// Why.
+        source: Box<CrateDbError>,
+    },
 }
 
 impl DbError {
@@ -47,11 +57,19 @@ impl DbError {
         move |source| Self::Statement { what: what.into(), source }
     }
 
+    /// Returns a way to make an error of a request to CrateDB, for `map_err`.
+    pub fn cratedb(what: impl Into<String>) -> impl FnOnce(CrateDbError) -> Self {
+        move |source| Self::CrateDb { what: what.into(), source: Box::new(source) }
+    }
+
     /// Returns SQLite's primary result code, where it is one of its errors.
     pub fn code(&self) -> Option<i32> {
         match self {
             Self::Open { source, .. } | Self::Statement { source, .. } => primary_code(source),
-            Self::Missing { .. } | Self::NoFolder { .. } | Self::Folder { .. } => None,
+            Self::Missing { .. }
+            | Self::NoFolder { .. }
+            | Self::Folder { .. }
+            | Self::CrateDb { .. } => None,
         }
     }
 
@@ -66,6 +84,7 @@ impl DbError {
                 Some(format!("name a file in it, as sqlite:{}/my.db", path.display()))
             }
             Self::Open { source, .. } | Self::Statement { source, .. } => hint(source),
+            Self::CrateDb { source, .. } => source.hint(),
         }
     }
 }

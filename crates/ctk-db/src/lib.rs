@@ -13,6 +13,7 @@
 //! # Ok::<(), ctk_db::DbError>(()) }).unwrap();
 //! ```
 
+pub mod cratedb;
 mod error;
 pub mod sqlite;
 

@@ -1,0 +1,77 @@
+//! What CrateDB answers, as values.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::CrateDbError;
+
+/// The answer to one statement.
+#[derive(Debug, Default, Deserialize)]
+pub struct Answer {
+    /// Rows, as lists of values in the order of the statement.
+    #[serde(default)]
+    pub rows: Vec<Vec<Value>>,
+    /// How many rows were found or changed; -1 where that is not known.
+    #[serde(default)]
+    pub rowcount: i64,
+}
+
+/// What became of one row of a bulk request.
+#[derive(Debug, Deserialize)]
+pub struct RowResult {
+    /// 1: done; 0: left alone; -2: failed.
+    pub rowcount: i64,
+    /// Why it failed. Only the first ten failures of a shard say it.
+    pub error: Option<Box<RowError>>,
+}
+
+/// Why a row failed.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RowError {
+    /// The code of CrateDB.
+    pub code: u32,
+    /// The same for a human.
+    pub message: String,
+}
+
+impl RowError {
+    /// Returns true when the row itself is not to blame, and may be stored later.
+    pub fn is_temporary(&self) -> bool {
+        super::error::is_temporary(self.code, &self.message)
+    }
+}
+
+pub(super) fn parse(body: &[u8]) -> Result<Answer, CrateDbError> {
+    serde_json::from_slice(body).map_err(CrateDbError::Answer)
+}
+
+pub(super) fn parse_bulk(body: &[u8]) -> Result<Vec<RowResult>, CrateDbError> {
+    #[derive(Deserialize)]
+    struct Bulk {
+        results: Vec<RowResult>,
+    }
+    let bulk: Bulk = serde_json::from_slice(body).map_err(CrateDbError::Answer)?;
+    Ok(bulk.results)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read() {
+        let answer =
+            parse(br#"{"cols":["a"],"rows":[[1],[null]],"rowcount":2,"duration":0.5}"#).unwrap();
+        assert_eq!((answer.rows.len(), answer.rowcount), (2, 2));
+        let results = parse_bulk(
+            br#"{"cols":[],"duration":1.5,"results":[{"rowcount":1},{"rowcount":-2,"error":{"code":4091,"message":"m"}},{"rowcount":-2}]}"#,
+        )
+        .unwrap();
+        let shown: Vec<_> = results
+            .iter()
+            .map(|result| (result.rowcount, result.error.as_ref().map(|error| error.code)))
+            .collect();
+        assert_eq!(shown, [(1, None), (-2, Some(4091)), (-2, None)]);
+        assert!(parse(b"<html>").is_err());
+    }
+}
