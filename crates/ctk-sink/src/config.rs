@@ -61,12 +61,19 @@ pub struct TableConfig {
 impl TableConfig {
     /// Takes the options of an address, all of which must be known.
     pub fn from_options(mut options: Options) -> Result<Self, OptionError> {
+        let config = Self::take(&mut options)?;
+        options.finish(OPTIONS)?;
+        Ok(config)
+    }
+
+    /// Takes what all sinks share, and leaves the rest.
+    pub(crate) fn take(options: &mut Options) -> Result<Self, OptionError> {
         let table = options.take(&TABLE)?;
         options.take_choice(&ON_CONFLICT, &[("ignore", ())])?;
         let whole = |number: Option<i64>, default: usize| {
             number.and_then(|number| usize::try_from(number).ok()).unwrap_or(default)
         };
-        let config = Self {
+        Ok(Self {
             table,
             batch_rows: whole(options.take_integer(&BATCH_ROWS, 1..=1_000_000)?, 10_000),
             batch_bytes: options
@@ -80,8 +87,6 @@ impl TableConfig {
             evolve: options
                 .take_choice(&EVOLVE, &[("columns", true), ("none", false)])?
                 .unwrap_or(true),
-        };
-        options.finish(OPTIONS)?;
-        Ok(config)
+        })
     }
 }

@@ -57,6 +57,16 @@ pub struct EnvelopeWriter {
     /// `,"stream_name":"…"}`
     tail: String,
     day: Day,
+    time: Time,
+}
+
+/// How arrival times are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// ISO 8601.
+    Text,
+    /// Milliseconds since 1970.
+    Millis,
 }
 
 impl EnvelopeWriter {
@@ -66,7 +76,14 @@ impl EnvelopeWriter {
             head: format!("{{\"shard_id\":{},\"seq_no\":\"", json_text(shard.as_str())),
             tail: format!(",\"stream_name\":{}}}", json_text(stream)),
             day: Day::default(),
+            time: Time::Text,
         }
+    }
+
+    /// Returns the writer, with times as `time` has it.
+    pub fn with_time(mut self, time: Time) -> Self {
+        self.time = time;
+        self
     }
 
     /// Appends the object as JSON text.
@@ -77,6 +94,7 @@ impl EnvelopeWriter {
         out.push_str(itoa::Buffer::new().format(sub_sequence));
         out.push_str(",\"ts\":");
         match origin.arrived_at {
+            Some(at) if self.time == Time::Millis => out.push_str(itoa::Buffer::new().format(at)),
             Some(at) => {
                 out.push('"');
                 self.day.write(at, out);

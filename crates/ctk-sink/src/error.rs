@@ -48,6 +48,72 @@ pub enum SinkError {
         /// Why.
         source: Box<DbError>,
     },
+    /// The table has no primary key, so what is read again would be doubled.
+    #[error(
+        "the table {table} has no primary key, so records that are read again would be doubled"
+    )]
+    NoPrimaryKey {
+        /// The table.
+        table: String,
+    },
+    /// The table lacks a column of the envelope, and is not to be changed.
+    #[error("the table {table} has no column {column}, and evolve=none forbids to add it")]
+    NoEnvelope {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// A column of the envelope is there, but is of another type.
+    #[error("the column {column} of table {table} is not {wanted}")]
+    OtherColumn {
+        /// The table.
+        table: String,
+        /// The column.
+        column: &'static str,
+        /// What it is to be.
+        wanted: &'static str,
+    },
+    /// The columns of the envelope cannot be added.
+    #[error("the table {table} cannot get the columns of the envelope: {why}")]
+    Widen {
+        /// The table.
+        table: String,
+        /// What the database says.
+        why: String,
+    },
+    /// The table is to be parted by a member that the first records do not have.
+    #[error("the first records have no member {column}, so the table cannot be partitioned by it")]
+    NoPartitionColumn {
+        /// The member.
+        column: String,
+    },
+    /// Somebody else made a key of another type at the same moment, and the rows cannot be written anew.
+    #[error(
+        "{path} of table {table} was made with another type while rows were written; some values may have been changed"
+    )]
+    Altered {
+        /// The table.
+        table: String,
+        /// Column and key.
+        path: String,
+    },
+    /// The table changes faster than it can be read.
+    #[error(
+        "the columns of table {table} do not settle: is somebody else changing it all the time?"
+    )]
+    Unsettled {
+        /// The table.
+        table: String,
+    },
+    /// The table of dead letters does not take one.
+    #[error("the table {table} does not take a dead letter: {error}")]
+    LetterRefused {
+        /// The table of dead letters.
+        table: String,
+        /// What the database says.
+        error: String,
+    },
     /// A record is no row, and the user wants to stop at the first such.
     #[error("record {sequence} of shard {shard} is refused ({reason}): {error}")]
     DeadLetter {
@@ -73,12 +139,23 @@ impl SinkError {
             Self::Db(error) => error.hint(),
             Self::NoKey { source, .. } => source.hint(),
             Self::Checkpoint(error) => error.hint(),
+            Self::NoPrimaryKey { .. } => Some(
+                "create it with \"kinesis_msg_id\" TEXT PRIMARY KEY, load into another table, or say envelope=none in the source address".into(),
+            ),
+            Self::NoEnvelope { .. } => Some(
+                "add the column, or say envelope=id or envelope=none in the source address".into(),
+            ),
+            Self::OtherColumn { .. } | Self::Altered { .. } => Some("load into another table".into()),
+            Self::NoPartitionColumn { .. } => {
+                Some("create the table yourself, with the type that this column is to have".into())
+            }
+            Self::LetterRefused { .. } => Some("--dead-letters jsonl:FILE keeps them in a file".into()),
             Self::Strict { .. } => Some("load into another table, and copy from there".into()),
             Self::NoTable { .. } => Some("create the table, or leave create_table out".into()),
             Self::DeadLetter { .. } => Some(
                 "without --dead-letters fail such records are kept in a table of their own".into(),
             ),
-            Self::File { .. } | Self::Gone => None,
+            Self::File { .. } | Self::Gone | Self::Widen { .. } | Self::Unsettled { .. } => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Each sink implements [`ctk_flow::Target`]; which one an address means is decided by the program's registry.
 //!
 //! - [`sqlite`]: rows, dead letters and position in one transaction, so each record is there exactly once;
+//! - [`cratedb`]: rows in bulk requests, made idempotent by their key; positions apart, by [`write_then_save`];
 //! - [`jsonl`]: lines, for pipes and for looking; nothing is remembered in it;
 //! - [`discard`]: reads, decodes, counts, and writes nothing, for measuring.
 //!
@@ -10,6 +11,7 @@
 //! what to do with records that are no rows ([`dead_letters`]).
 
 pub mod config;
+pub mod cratedb;
 pub mod dead_letters;
 pub mod discard;
 pub mod envelope;
@@ -19,5 +21,6 @@ pub mod kinds;
 pub mod names;
 mod row_json;
 pub mod sqlite;
+pub mod write_then_save;
 
 pub use error::{Shared, SinkError};

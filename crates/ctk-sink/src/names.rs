@@ -48,7 +48,7 @@ pub fn variant(name: &str, kind: &str) -> String {
     format!("{name}__{kind}")
 }
 
-fn with_digest(name: &str, exact: &str) -> String {
+pub(crate) fn with_digest(name: &str, exact: &str) -> String {
     let mut digest = [0_u8; 4];
     shake(&[exact.as_bytes()], &mut digest);
     format!("{name}__{:08x}", u32::from_be_bytes(digest))

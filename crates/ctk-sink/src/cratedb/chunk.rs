@@ -1,0 +1,226 @@
+//! What goes into one request: rows of one batch or of several, and who waits for them.
+
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ctk_flow::{Changes, Committed};
+use tokio::sync::oneshot;
+
+use super::{
+    Settings,
+    plan::plan,
+    rows::{Members, Problem, Rows},
+    table::Known,
+};
+use crate::{
+    Shared,
+    envelope::{Envelope, EnvelopeWriter, MessageId},
+};
+
+/// A batch of a shard that is being written, perhaps in several requests.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) changes: Changes,
+    /// The key of each row. Made by the shard's task.
+    pub(super) ids: Vec<MessageId>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Parts that are not done.
+    left: usize,
+    committed: Committed,
+    answer: Option<oneshot::Sender<Result<Committed, Shared>>>,
+}
+
+impl Delivery {
+    pub(super) fn new(
+        changes: Changes,
+        ids: Vec<MessageId>,
+        answer: oneshot::Sender<Result<Committed, Shared>>,
+    ) -> Self {
+        let state = State { left: 0, committed: Committed::default(), answer: Some(answer) };
+        Self { changes, ids, state: Mutex::new(state) }
+    }
+
+    /// Notes how many parts there are, before the first of them is written.
+    pub(super) fn cut(&self, parts: usize) {
+        self.state().left = parts;
+    }
+
+    /// Notes that a part is done, and tells the shard with the last one, or at the first that failed.
+    pub(super) fn done(&self, part: Result<Committed, Shared>) {
+        let mut state = self.state();
+        state.left = state.left.saturating_sub(1);
+        let result = match part {
+            Err(error) => Err(error),
+            Ok(part) => {
+                state.committed.written += part.written;
+                state.committed.present += part.present;
+                state.committed.dead_lettered += part.dead_lettered;
+                if state.left > 0 {
+                    return;
+                }
+                Ok(state.committed)
+            }
+        };
+        if let Some(answer) = state.answer.take() {
+            // Who asked may have gone: the run is being dropped.
+            drop(answer.send(result));
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Some rows of a delivery.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) delivery: Arc<Delivery>,
+    pub(super) rows: Range<usize>,
+    /// With this part, the records that could not be decoded are kept as well.
+    pub(super) has_letters: bool,
+}
+
+/// What is written together.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    pub(super) parts: Vec<Part>,
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+}
+
+impl Chunk {
+    pub(super) fn push(&mut self, part: Part, bytes: usize) {
+        self.rows += part.rows.len();
+        self.bytes += bytes;
+        self.parts.push(part);
+    }
+}
+
+/// A row of a chunk: the part, and the row in its batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) part: usize,
+    pub(super) row: usize,
+}
+
+/// The rows of a chunk, written as arguments.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    pub(super) rows: Rows,
+    /// Which row each of them is.
+    pub(super) entries: Vec<Entry>,
+    /// The others, and why.
+    pub(super) refused: Vec<(Entry, String)>,
+}
+
+/// Writes the rows for the table as it is. None when it must grow first.
+pub(super) fn encode(known: &Known, chunk: &Chunk, settings: &Settings) -> Option<Encoded> {
+    let mut known = std::borrow::Cow::Borrowed(known);
+    encode_with(&mut known, chunk, settings, Growth::None).map(|(encoded, _)| encoded)
+}
+
+/// Writes the rows for the table as it will be, and plans what it lacks: returns the paths of new columns and keys.
+pub(super) fn encode_and_plan(
+    known: &mut Known,
+    chunk: &Chunk,
+    settings: &Settings,
+) -> (Encoded, Vec<Vec<String>>) {
+    let mut owned = std::borrow::Cow::Owned(known.clone());
+    let encoded = encode_with(&mut owned, chunk, settings, Growth::Plan);
+    *known = owned.into_owned();
+    // Nothing is missing that was not planned.
+    encoded.unwrap_or_else(|| {
+        (Encoded { rows: Rows::new(0), entries: Vec::new(), refused: Vec::new() }, Vec::new())
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Growth {
+    None,
+    Plan,
+}
+
+fn encode_with(
+    known: &mut std::borrow::Cow<'_, Known>,
+    chunk: &Chunk,
+    settings: &Settings,
+    growth: Growth,
+) -> Option<(Encoded, Vec<Vec<String>>)> {
+    let arguments = match settings.envelope {
+        Envelope::Full => 2,
+        Envelope::Id => 1,
+        Envelope::None => 0,
+    };
+    let mut encoded = Encoded {
+        rows: Rows::new(arguments),
+        entries: Vec::with_capacity(chunk.rows),
+        refused: Vec::new(),
+    };
+    let mut planned = Vec::new();
+    for (index, part) in chunk.parts.iter().enumerate() {
+        let changes = &part.delivery.changes;
+        let mut members = Members::new(&known.schema, changes);
+        let mut writer =
+            EnvelopeWriter::new(&settings.stream, changes.shard()).with_time(known.time);
+        for row in part.rows.clone() {
+            let entry = Entry { part: index, row };
+            let row = changes.row(row);
+            let id = part.delivery.ids.get(entry.row);
+            loop {
+                let envelope = |out: &mut String| {
+                    if let Some(id) = id {
+                        out.push('"');
+                        id.write(out);
+                        out.push('"');
+                    }
+                    if settings.envelope == Envelope::Full {
+                        out.push(',');
+                        writer.write(row.origin(), row.sub_sequence(), out);
+                    }
+                };
+                let missing = match encoded.rows.push(&known.schema, &members, row, envelope) {
+                    Ok(()) => {
+                        encoded.entries.push(entry);
+                        break;
+                    }
+                    Err(Problem::Refused(why)) => {
+                        encoded.refused.push((entry, why));
+                        break;
+                    }
+                    Err(Problem::Missing(missing)) => missing,
+                };
+                let name = missing.path.join(".");
+                if let Some(why) = known.barred.get(&missing.path) {
+                    encoded
+                        .refused
+                        .push((entry, format!("the column {name} cannot be added: {why}")));
+                    break;
+                }
+                if !settings.evolve && known.exists {
+                    encoded.refused.push((
+                        entry,
+                        format!(
+                            "the table has no column {name}, and evolve=none forbids to add it"
+                        ),
+                    ));
+                    break;
+                }
+                if growth == Growth::None {
+                    return None;
+                }
+                let ahead = chunk.parts.get(index..).unwrap_or_default();
+                plan(&mut known.to_mut().schema, &missing, ahead, entry.row, settings.is_document);
+                planned.push(missing.path);
+                members = Members::new(&known.schema, changes);
+            }
+        }
+    }
+    Some((encoded, planned))
+}
