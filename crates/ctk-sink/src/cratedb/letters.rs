@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use super::Settings;
 use crate::SinkError;
 
-/// Letters in one request; they may be large.
-const LETTERS: usize = 20;
+/// Bytes of payload in one request, unless a single one has more.
+const BYTES: usize = 4 << 20;
 
 fn name(settings: &Settings) -> String {
     format!("{}_dead_letters", settings.table)
@@ -57,7 +57,7 @@ pub(super) async fn keep(
          \"reason\", \"error\", \"table_name\", \"payload\") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         quoted(settings)
     );
-    for letters in letters.chunks(LETTERS) {
+    for letters in portions(letters) {
         let mut rows: Vec<_> = letters.iter().map(|letter| row(settings, shard, letter)).collect();
         let mut pauses = patience().build();
         while !rows.is_empty() {
@@ -82,6 +82,23 @@ pub(super) async fn keep(
         }
     }
     Ok(())
+}
+
+/// Cuts letters into requests that a server takes.
+fn portions(letters: &[DeadLetter]) -> Vec<&[DeadLetter]> {
+    let mut portions = Vec::new();
+    let mut left = letters;
+    while !left.is_empty() {
+        let mut bytes = 0;
+        let fitting = left.iter().take_while(|letter| {
+            bytes += letter.payload.len() + letter.error.len();
+            bytes <= BYTES
+        });
+        let (portion, rest) = left.split_at(fitting.count().clamp(1, left.len()));
+        portions.push(portion);
+        left = rest;
+    }
+    portions
 }
 
 fn row(settings: &Settings, shard: &ShardId, letter: &DeadLetter) -> Vec<Value> {
