@@ -2,6 +2,7 @@
 
 mod arrivals;
 pub mod client;
+pub mod cratedb;
 pub mod embedded;
 pub mod kinesis_local;
 pub mod layer;
