@@ -1,21 +1,47 @@
 //! What can go wrong with the table, by what its owner can do.
 
 use ctk_db::DbError;
+use ctk_flow::ShardId;
 use thiserror::Error;
-
-use crate::TABLE;
 
 /// An error of a checkpoint table.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
     /// There is no table to look at.
-    #[error("checkpoint table \"{TABLE}\" does not exist")]
-    NoTable,
+    #[error("checkpoint table {table} does not exist")]
+    NoTable {
+        /// Its name, quoted, with its schema where there are schemas.
+        table: String,
+    },
     /// A table of that name is there, but it is another one.
-    #[error("table \"{TABLE}\" is no checkpoint table: it has no column \"{column}\"")]
+    #[error("table {table} is no checkpoint table: it has no column \"{column}\"")]
     MissingColumn {
+        /// Its name, quoted, with its schema where there are schemas.
+        table: String,
         /// What it would have if it were.
         column: &'static str,
+    },
+    /// Another run is at work under this name.
+    #[error("another run loads with the checkpoints of namespace \"{namespace}\"")]
+    Held {
+        /// The namespace of both.
+        namespace: String,
+    },
+    /// Another run took a shard from this one, which has to stop.
+    #[error("another run took over shard {shard} of namespace \"{namespace}\"")]
+    TakenOver {
+        /// The namespace of both.
+        namespace: String,
+        /// The shard.
+        shard: ShardId,
+    },
+    /// The database refuses to change or to delete a row, each time it is tried.
+    #[error("cannot change the checkpoint of shard {shard}: {reason}")]
+    Refused {
+        /// The shard.
+        shard: ShardId,
+        /// What the database says.
+        reason: String,
     },
     /// The database failed.
     #[error(transparent)]
@@ -26,10 +52,19 @@ impl CheckpointError {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoTable => Some("a load with `checkpointer=target` creates it".into()),
+            Self::NoTable { .. } => Some("a load with `checkpointer=target` creates it".into()),
             Self::MissingColumn { .. } => {
                 Some("rename that table, or load into another database".into())
             }
+            Self::Held { .. } => Some(
+                "stop that run, give this one checkpoints of its own with checkpointer_name=ANOTHER in the source address, \
+                 or take over with --take-over"
+                    .into(),
+            ),
+            Self::TakenOver { .. } => Some(
+                "one run at a time: stop that one, or give it a checkpointer_name of its own".into(),
+            ),
+            Self::Refused { .. } => None,
             Self::Database(error) => error.hint(),
         }
     }

@@ -3,7 +3,7 @@
 //! The table is `kinesis_checkpoints`, as the Python `ctk` writes it, so that both can go on from each other's rows; columns
 //! that are only ours may be null. A position never moves backwards, whoever asks for it, and is compared as a number.
 //! What the table does in a target with transactions stands in [`sqlite`], as functions to call *inside* the transaction
-//! that writes the rows. [`prune`] and [`age`] are pure; the time is always handed in.
+//! that writes the rows; without transactions, in [`cratedb`], as a [`CheckpointStore`] of its own. [`prune`] and [`age`] are pure; the time is always handed in.
 //!
 //! ```
 //! use ctk_checkpoint::{Checkpoint, age, prune::{Active, Filter}};
@@ -23,6 +23,7 @@
 
 pub mod age;
 mod checkpoint;
+pub mod cratedb;
 mod error;
 mod memory;
 pub mod prune;

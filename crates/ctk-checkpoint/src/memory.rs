@@ -54,8 +54,10 @@ impl CheckpointStore for MemoryStore {
         Ok(())
     }
 
-    async fn save(&self, position: &Position) -> Result<Saved, CheckpointError> {
-        Ok(self.with_row(&position.shard, |row| row.advance(position)))
+    async fn save(&self, positions: &[Position]) -> Result<Vec<Saved>, CheckpointError> {
+        let save =
+            |position: &Position| self.with_row(&position.shard, |row| row.advance(position));
+        Ok(positions.iter().map(save).collect())
     }
 
     async fn release(&self, shard: &ShardId) -> Result<(), CheckpointError> {

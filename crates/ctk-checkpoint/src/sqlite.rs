@@ -4,7 +4,7 @@
 //! works without. `updated_at` is text, `2026-11-20T18:30:00.123Z`, by the clock of the database, so it sorts as it stands.
 //! Nothing here is cancel safe outside a transaction: a dropped future may have changed the table or not.
 
-use ctk_db::{DbError, sqlite::columns};
+use ctk_db::{DbError, quote, sqlite::columns};
 use ctk_flow::{Millis, Position, Sequence, ShardId};
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection, sqlite::SqliteRow};
 
@@ -53,7 +53,7 @@ pub async fn load(
     namespace: &str,
 ) -> Result<Vec<Checkpoint>, CheckpointError> {
     match list(connection, Some(namespace)).await {
-        Err(CheckpointError::NoTable) => Ok(Vec::new()),
+        Err(CheckpointError::NoTable { .. }) => Ok(Vec::new()),
         checkpoints => checkpoints,
     }
 }
@@ -64,7 +64,7 @@ pub async fn list(
     namespace: Option<&str>,
 ) -> Result<Vec<Checkpoint>, CheckpointError> {
     let missing = match present(connection).await? {
-        Present::Nothing => return Err(CheckpointError::NoTable),
+        Present::Nothing => return Err(CheckpointError::NoTable { table: quote(TABLE) }),
         Present::Complete => Vec::new(),
         Present::Without(missing) => missing,
     };
@@ -229,7 +229,7 @@ async fn present(connection: &mut SqliteConnection) -> Result<Present, Checkpoin
         return Ok(Present::Nothing);
     }
     if let Some(column) = COLUMNS.into_iter().find(|name| !has(&columns, name)) {
-        return Err(CheckpointError::MissingColumn { column });
+        return Err(CheckpointError::MissingColumn { table: quote(TABLE), column });
     }
     let missing: Vec<_> =
         OWN_COLUMNS.into_iter().filter(|(name, _)| !has(&columns, name)).collect();

@@ -19,11 +19,14 @@ pub trait CheckpointStore: Send + Sync + 'static {
         begins: Option<Millis>,
     ) -> impl Future<Output = Result<(), CheckpointError>> + Send;
 
-    /// Moves a shard on, but never back.
+    /// Moves shards on, but never back, and returns what became of each, in their order; each shard at most once.
+    ///
+    /// It also tells others that the run lives, where the place is shared with others: so it is to be called from time to
+    /// time, without positions if there are none. On an error, some of the positions may be saved.
     fn save(
         &self,
-        position: &Position,
-    ) -> impl Future<Output = Result<Saved, CheckpointError>> + Send;
+        positions: &[Position],
+    ) -> impl Future<Output = Result<Vec<Saved>, CheckpointError>> + Send;
 
     /// Notes that no run reads the shard; what is known of it is kept.
     fn release(&self, shard: &ShardId) -> impl Future<Output = Result<(), CheckpointError>> + Send;

@@ -32,7 +32,7 @@ pub trait Sink: Send + Sync + 'static {
 }
 
 /// How often a store hears of a run that saves with each commit, and has nothing to commit.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// A sink and a store as one target. Clones share them.
 #[derive(Debug)]

@@ -31,12 +31,15 @@ impl CheckpointStore for Store {
             .await
     }
 
-    async fn save(&self, position: &Position) -> Result<Saved, CheckpointError> {
+    async fn save(&self, positions: &[Position]) -> Result<Vec<Saved>, CheckpointError> {
         let mut connection = self.lock().await;
         let mut transaction = connection.begin().await.unwrap();
-        let saved = save(&mut transaction, &self.namespace, position).await?;
+        let mut all = Vec::new();
+        for position in positions {
+            all.push(save(&mut transaction, &self.namespace, position).await?);
+        }
         transaction.commit().await.unwrap();
-        Ok(saved)
+        Ok(all)
     }
 
     async fn release(&self, shard: &ShardId) -> Result<(), CheckpointError> {

@@ -12,6 +12,7 @@ pub(crate) async fn keeps_its_promises<S: CheckpointStore>(open: impl AsyncFn(&s
     never_moves_backwards(&open("backwards").await).await;
     remembers_what_is_finished(&open("finished").await).await;
     saves_what_was_not_claimed(&open("unclaimed").await).await;
+    saves_many_at_once(&open("many").await).await;
     keeps_namespaces_apart(&open("one").await, &open("two").await).await;
 }
 
@@ -21,6 +22,12 @@ fn shard(number: u32) -> ShardId {
 
 fn at(number: u32, sequence: &str) -> Position {
     Position { shard: shard(number), sequence: Some(Sequence::new(sequence)), finished: false }
+}
+
+async fn save(store: &impl CheckpointStore, position: Position) -> Saved {
+    let saved = store.save(&[position]).await.unwrap();
+    let [saved] = <[Saved; 1]>::try_from(saved).unwrap();
+    saved
 }
 
 /// One text for each row: shard, sequence, active, finished.
@@ -51,7 +58,7 @@ async fn claims_and_releases(store: &impl CheckpointStore) {
     store.claim(&shard(2), None).await.unwrap();
     store.claim(&shard(1), None).await.unwrap();
     assert_eq!(rows(store).await, ["1: - active", "2: - active"]);
-    assert_eq!(store.save(&at(1, "5")).await.unwrap(), Saved::Written);
+    assert_eq!(save(store, at(1, "5")).await, Saved::Written);
     store.release(&shard(1)).await.unwrap();
     assert_eq!(rows(store).await, ["1: 5", "2: - active"]);
     store.claim(&shard(1), None).await.unwrap();
@@ -63,7 +70,7 @@ async fn never_moves_backwards(store: &impl CheckpointStore) {
     let check = async |sequence: &str, stored: &str, written: bool| {
         let expected =
             if written { Saved::Written } else { Saved::Behind { stored: Sequence::new(stored) } };
-        assert_eq!(store.save(&at(1, sequence)).await.unwrap(), expected, "{sequence}");
+        assert_eq!(save(store, at(1, sequence)).await, expected, "{sequence}");
         assert_eq!(rows(store).await, [format!("1: {stored} active")]);
     };
     store.claim(&shard(1), None).await.unwrap();
@@ -89,11 +96,11 @@ async fn never_moves_backwards(store: &impl CheckpointStore) {
 async fn remembers_what_is_finished(store: &impl CheckpointStore) {
     store.claim(&shard(1), None).await.unwrap();
     let finished = Position { finished: true, ..at(1, "7") };
-    assert_eq!(store.save(&finished).await.unwrap(), Saved::Written);
+    assert_eq!(save(store, finished).await, Saved::Written);
     store.release(&shard(1)).await.unwrap();
     assert_eq!(rows(store).await, ["1: 7 finished"]);
     store.claim(&shard(1), None).await.unwrap();
-    assert_eq!(store.save(&at(1, "8")).await.unwrap(), Saved::Written);
+    assert_eq!(save(store, at(1, "8")).await, Saved::Written);
     assert_eq!(rows(store).await, ["1: 8 active finished"]);
     assert_eq!(
         store.load().await.unwrap()[0].position(),
@@ -102,12 +109,12 @@ async fn remembers_what_is_finished(store: &impl CheckpointStore) {
 
     // A shard that ends without a record, and one that ends after its last was saved.
     assert_eq!(
-        store.save(&Position { shard: shard(2), sequence: None, finished: true }).await.unwrap(),
+        save(store, Position { shard: shard(2), sequence: None, finished: true }).await,
         Saved::Written
     );
-    assert_eq!(store.save(&at(3, "4")).await.unwrap(), Saved::Written);
+    assert_eq!(save(store, at(3, "4")).await, Saved::Written);
     assert_eq!(
-        store.save(&Position { shard: shard(3), sequence: None, finished: true }).await.unwrap(),
+        save(store, Position { shard: shard(3), sequence: None, finished: true }).await,
         Saved::Written
     );
     assert_eq!(
@@ -117,15 +124,36 @@ async fn remembers_what_is_finished(store: &impl CheckpointStore) {
 }
 
 async fn saves_what_was_not_claimed(store: &impl CheckpointStore) {
-    assert_eq!(store.save(&at(1, "3")).await.unwrap(), Saved::Written);
+    assert_eq!(save(store, at(1, "3")).await, Saved::Written);
     assert_eq!(rows(store).await, ["1: 3 active"]);
+}
+
+async fn saves_many_at_once(store: &impl CheckpointStore) {
+    assert_eq!(store.save(&[]).await.unwrap(), [], "there is nothing to renew either");
+    assert!(store.load().await.unwrap().is_empty());
+    for number in [1, 2, 4] {
+        store.claim(&shard(number), None).await.unwrap();
+    }
+    let first = store.save(&[at(1, "7"), at(2, "8")]).await.unwrap();
+    assert_eq!(first, [Saved::Written, Saved::Written]);
+    let many = [at(3, "1"), at(2, "7"), Position { finished: true, ..at(1, "10") }];
+    let behind = Saved::Behind { stored: Sequence::new("8") };
+    assert_eq!(store.save(&many).await.unwrap(), [Saved::Written, behind, Saved::Written]);
+    let expected = ["1: 10 active finished", "2: 8 active", "3: 1 active", "4: - active"];
+    assert_eq!(rows(store).await, expected);
+    assert_eq!(store.save(&[]).await.unwrap(), []);
+    assert_eq!(rows(store).await, expected);
+    store.release(&shard(2)).await.unwrap();
+    assert_eq!(save(store, at(4, "2")).await, Saved::Written);
+    let expected = ["1: 10 active finished", "2: 8", "3: 1 active", "4: 2 active"];
+    assert_eq!(rows(store).await, expected, "what was released stays so");
 }
 
 async fn keeps_namespaces_apart(one: &impl CheckpointStore, two: &impl CheckpointStore) {
     one.claim(&shard(1), None).await.unwrap();
-    assert_eq!(one.save(&at(1, "3")).await.unwrap(), Saved::Written);
+    assert_eq!(save(one, at(1, "3")).await, Saved::Written);
     assert!(two.load().await.unwrap().is_empty());
-    assert_eq!(two.save(&at(1, "2")).await.unwrap(), Saved::Written);
+    assert_eq!(save(two, at(1, "2")).await, Saved::Written);
     two.release(&shard(1)).await.unwrap();
     assert_eq!(rows(one).await, ["1: 3 active"]);
     assert_eq!(rows(two).await, ["1: 2"]);

@@ -124,6 +124,9 @@ impl CrateDbError {
             Self::Http { status: 404, .. } => {
                 "this is no CrateDB; check host and port of the address"
             }
+            Self::Sql { code: 4002, .. } => {
+                "CrateDB does not take this name; choose another in the address, as crate://host/schema/table"
+            }
             Self::Sql { code: 4010 | 4011, .. } => {
                 "ask for the privilege: GRANT DQL, DML, DDL TO …"
             }

@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use super::{
     json::{Item, Text},
     names,
-    types::{Kind, LONGEST_TERM, Scalar, Type},
+    types::{Kind, Scalar, Type, is_long},
 };
 use crate::{
     envelope::push_json_text,
@@ -61,9 +61,8 @@ pub(super) fn write(of: &Type, item: &Item<'_>, out: &mut String) -> Result<bool
             let Some(digits) = numeric(item, *precision, *scale) else { return Ok(false) };
             push_json_text(&digits, out);
         }
-        (Type::Text { is_long }, Item::Text(text)) => {
-            let is_short = text.most_bytes() <= LONGEST_TERM || text.plain().len() <= LONGEST_TERM;
-            if !is_long && !is_short {
+        (Type::Text { is_long: takes_all }, Item::Text(text)) => {
+            if !takes_all && is_long(*text) {
                 return Ok(false);
             }
             text.write(out);

@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use ctk_db::quote;
 
-use super::json::Item;
+use super::json::{Item, Text};
 use crate::kinds::{double, exact_double};
 
 /// What a column, a key or an element holds.
@@ -149,7 +149,7 @@ pub(super) enum Scalar {
 }
 
 /// Lucene's limit for a term in bytes, and so that of an indexed text.
-pub(super) const LONGEST_TERM: usize = 32_766;
+const LONGEST_TERM: usize = 32_766;
 
 impl Kind {
     /// Returns the kind of a value; none for null.
@@ -157,11 +157,7 @@ impl Kind {
         Some(match item {
             Item::Null => return None,
             Item::Bytes(_) => Self::Binary,
-            Item::Text(text)
-                if text.most_bytes() > LONGEST_TERM && text.plain().len() > LONGEST_TERM =>
-            {
-                Self::LongText
-            }
+            Item::Text(text) if is_long(*text) => Self::LongText,
             Item::Array(_, elements) => array(elements).map_or(Self::Json, Self::Array),
             other => Self::One(scalar(other)?),
         })
@@ -210,6 +206,11 @@ impl Scalar {
     }
 }
 
+/// Returns true when an index does not take the text. Escapes make it longer as JSON than it is.
+pub(super) fn is_long(text: Text<'_>) -> bool {
+    text.most_bytes() > LONGEST_TERM && text.plain().len() > LONGEST_TERM
+}
+
 fn scalar(item: &Item<'_>) -> Option<Scalar> {
     match item {
         Item::Bool(_) => Some(Scalar::Bool),
@@ -235,6 +236,8 @@ fn array(elements: &[Item<'_>]) -> Option<Scalar> {
             // In an array, such digits would make text of all the other numbers.
             Item::Big(_) | Item::Integer(i64::MIN | i64::MAX) => return None,
             Item::Decimal(text) if double(text).is_none() => return None,
+            // The elements of an array are indexed.
+            Item::Text(text) if is_long(*text) => return None,
             other => scalar(other)?,
         };
         is_exact &= !matches!(element, Item::Integer(value) if exact_double(*value).is_none());

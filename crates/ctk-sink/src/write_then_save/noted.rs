@@ -59,7 +59,9 @@ mod tests {
         };
         let check = |positions: &[Position], expected: Position| {
             let mut noted = Noted::default();
-            positions.iter().for_each(|position| noted.note(position.clone()));
+            for position in positions {
+                noted.note(position.clone());
+            }
             assert_eq!(noted.positions(), [expected], "{positions:?}");
         };
         check(&[at(Some("9"), false), at(Some("10"), false)], at(Some("10"), false));
