@@ -7,6 +7,12 @@ mod bad_input;
 #[path = "program/checkpoints.rs"]
 mod checkpoints;
 #[cfg(test)]
+#[path = "program/cratedb.rs"]
+mod cratedb;
+#[cfg(test)]
+#[path = "program/cratedb_checkpoints.rs"]
+mod cratedb_checkpoints;
+#[cfg(test)]
 #[path = "program/kill.rs"]
 mod kill;
 #[cfg(test)]

@@ -58,7 +58,7 @@ async fn wrong_addresses_and_options() {
             &["load", &with(""), "sqlite:a.db?on_conflict=update"],
             &["load", &with(""), "sqlite::memory:"],
             &["load", &with(""), "mysql://localhost/db"],
-            &["load", &with(""), "crate://localhost:4200/testdrive/kinesis"],
+            &["load", &with(""), "postgresql://localhost/db"],
             &["load", &with(""), "sqlite:a.db", "--cluster-url", "sqlite:b.db"],
             &["load", &with(""), "sqlite:a.db", "--once", "--follow"],
             &["load", &with(""), "sqlite:a.db", "--dead-letters", "somewhere"],

@@ -91,7 +91,7 @@ async fn wrong_use() {
     let mut all = String::new();
     for (code, arguments) in [
         (2, &["ls"][..]),
-        (2, &["ls", "crate://localhost/"]),
+        (2, &["ls", "postgresql://localhost/"]),
         (1, &["ls", "sqlite:none.db"]),
         (2, &["prune", "--yes", "sqlite:demo.db"]),
         (2, &["prune", "--older-than", "7days", "--yes", "sqlite:demo.db"]),

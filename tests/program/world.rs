@@ -135,6 +135,7 @@ macro_rules! assert_shown {
                 (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}(Z|\+00:00)", "MOMENT"),
                 (r"\d{13}", "MILLIS"),
                 (r"\b\d+ s ago", "AGE"),
+                (r#"at_most="\d+ s""#, "at_most=AGE"),
                 (r"/tmp/\.tmp\w+", "FOLDER"),
                 (r#""_kinesis_msg_id":"[^"]{20}""#, r#""_kinesis_msg_id":"ID""#),
             ],

@@ -108,6 +108,12 @@ pub trait Target: Send + Sync + 'static {
         upto: Position,
     ) -> impl Future<Output = Result<Committed, Failure>> + Send;
 
+    /// Returns when the target can take nothing any more, and why: what is only noted may fail to be saved while nobody
+    /// writes. Most targets have nothing to say here. Cancel safe.
+    fn failed(&self) -> impl Future<Output = Failure> + Send {
+        std::future::pending()
+    }
+
     /// Makes everything durable that is still only noted, and lets go of the target. Called once, at the end.
     fn close(&self) -> impl Future<Output = Result<(), Failure>> + Send;
 }

@@ -71,6 +71,9 @@ pub enum RunError {
         /// Why.
         source: Failure,
     },
+    /// The target takes nothing any more, though nobody was writing.
+    #[error("cannot go on writing")]
+    Target(#[source] Failure),
     /// The target could not be closed.
     #[error("cannot finish writing")]
     Close(#[source] Failure),
@@ -168,6 +171,9 @@ impl<D: Decode, T: Target, C: Claims> Run<D, T, C> {
                     Ok((_, Err(error))) => run.fail(&mut failure, error),
                     Err(error) => run.fail(&mut failure, RunError::Broken(error)),
                 },
+                error = run.target.failed(), if !run.stop.is_cancelled() => {
+                    run.fail(&mut failure, RunError::Target(error));
+                }
                 () = relist(run.plan.relist), if !run.stop.is_cancelled() => {}
                 () = run.stop.cancelled(), if shards.is_empty() => {}
             }

@@ -12,9 +12,13 @@ use std::{
     time::Duration,
 };
 
-use ctk_checkpoint::{CheckpointStore, Saved};
+use ctk_checkpoint::{CheckpointError, CheckpointStore, Saved};
 use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, Target};
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+    time::Instant,
+};
 use tracing::warn;
 
 use self::noted::Noted;
@@ -31,8 +35,13 @@ pub trait Sink: Send + Sync + 'static {
     fn close(&self) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-/// How often a store hears of a run that saves with each commit, and has nothing to commit.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How often a store hears of a run at least, however seldom it saves.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Returns how often a store hears of a run that saves at this interval.
+pub fn heartbeat(interval: Duration) -> Duration {
+    if interval.is_zero() { HEARTBEAT } else { interval.min(HEARTBEAT) }
+}
 
 /// A sink and a store as one target. Clones share them.
 #[derive(Debug)]
@@ -49,7 +58,7 @@ struct Inner<S, C> {
     /// Held while positions are saved: whoever waits for it finds, as a rule, that its own were among them.
     saving: tokio::sync::Mutex<()>,
     /// Why positions cannot be saved any more: the end of the run.
-    failure: Mutex<Option<Shared>>,
+    failure: watch::Sender<Option<Shared>>,
     background: Mutex<Option<Background>>,
 }
 
@@ -71,22 +80,23 @@ impl<S: Sink, C: CheckpointStore> WriteThenSave<S, C> {
             interval,
             noted: Mutex::default(),
             saving: tokio::sync::Mutex::default(),
-            failure: Mutex::default(),
+            failure: watch::Sender::new(None),
             background: Mutex::default(),
         });
         let (stop, stopped) = oneshot::channel();
-        let every = if interval.is_zero() { HEARTBEAT } else { interval };
-        let task = tokio::spawn(save_every(every, Arc::downgrade(&inner), stopped));
+        let task = tokio::spawn(save_every(interval, Arc::downgrade(&inner), stopped));
         *lock(&inner.background) = Some(Background { stop, task });
         Self { inner }
     }
 }
 
 async fn save_every<S: Sink, C: CheckpointStore>(
-    every: Duration,
+    interval: Duration,
     target: Weak<Inner<S, C>>,
     mut stopped: oneshot::Receiver<()>,
 ) {
+    let every = heartbeat(interval);
+    let mut last = Instant::now();
     loop {
         tokio::select! {
             biased;
@@ -94,9 +104,14 @@ async fn save_every<S: Sink, C: CheckpointStore>(
             () = tokio::time::sleep(every) => {}
         }
         let Some(target) = target.upgrade() else { return };
+        let is_due = last.elapsed() >= interval;
+        let done = if is_due { target.save().await } else { target.renew().await };
         // It is kept for whoever comes next: nobody waits here.
-        if target.save().await.is_err() {
+        if done.is_err() {
             return;
+        }
+        if is_due {
+            last = Instant::now();
         }
     }
 }
@@ -106,6 +121,23 @@ impl<S: Sink, C: CheckpointStore> Inner<S, C> {
     async fn save(&self) -> Result<(), Shared> {
         let saving = self.saving.lock().await;
         self.save_all(saving).await
+    }
+
+    /// Tells the store that the run lives, and saves nothing.
+    async fn renew(&self) -> Result<(), Shared> {
+        let _saving = self.saving.lock().await;
+        self.store.save(&[]).await.map(drop).map_err(|error| self.fail(error))
+    }
+
+    /// Keeps why positions cannot be saved: the first one.
+    fn fail(&self, error: CheckpointError) -> Shared {
+        let error = Shared(Arc::new(error.into()));
+        self.failure.send_if_modified(|failure| {
+            let is_first = failure.is_none();
+            failure.get_or_insert_with(|| error.clone());
+            is_first
+        });
+        error
     }
 
     /// Saves all that is noted, unless that of this shard was saved meanwhile.
@@ -118,10 +150,7 @@ impl<S: Sink, C: CheckpointStore> Inner<S, C> {
         let positions = lock(&self.noted).positions();
         let saved = match self.store.save(&positions).await {
             Ok(saved) => saved,
-            Err(error) => {
-                let failure = Shared(Arc::new(error.into()));
-                return Err(lock(&self.failure).get_or_insert(failure).clone());
-            }
+            Err(error) => return Err(self.fail(error)),
         };
         for (position, saved) in positions.iter().zip(saved) {
             if let Saved::Behind { stored } = saved {
@@ -134,7 +163,7 @@ impl<S: Sink, C: CheckpointStore> Inner<S, C> {
 
     /// Returns the failure of an earlier attempt to save.
     fn check(&self) -> Result<(), Shared> {
-        lock(&self.failure).clone().map_or(Ok(()), Err)
+        self.failure.borrow().clone().map_or(Ok(()), Err)
     }
 }
 
@@ -149,6 +178,15 @@ impl<S: Sink, C: CheckpointStore> Target for WriteThenSave<S, C> {
             inner.save_shard(&shard).await?;
         }
         Ok(committed)
+    }
+
+    async fn failed(&self) -> Failure {
+        let mut failure = self.inner.failure.subscribe();
+        match failure.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(failure)) => failure.clone().into(),
+            // The sender lives as long as `self`.
+            Ok(None) | Err(_) => SinkError::Gone.into(),
+        }
     }
 
     async fn close(&self) -> Result<(), Failure> {

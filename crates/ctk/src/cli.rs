@@ -145,6 +145,11 @@ pub struct LoadArgs {
     /// By default a table beside the target table, `<table>_dead_letters`, or where the target has no tables: `fail`.
     #[arg(long, value_name = "WHERE")]
     pub dead_letters: Option<String>,
+    /// Take the checkpoints over from a run that still seems to be at work; that one stops when it finds out
+    ///
+    /// In CrateDB, a run keeps others out of its namespace. One that was killed is waited for until its claim runs out.
+    #[arg(long)]
+    pub take_over: bool,
     /// When to show progress on stderr
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub progress: When,
@@ -156,7 +161,7 @@ pub struct LoadArgs {
 /// Which database the checkpoints are in.
 #[derive(Args, Debug)]
 pub struct DatabaseArgs {
-    /// Address of the database; else CRATEDB_URI, then CRATEDB_CLUSTER_URL
+    /// Address of the database, `crate://HOST/` or `sqlite:FILE`; else CRATEDB_URI, then CRATEDB_CLUSTER_URL
     #[expect(clippy::doc_markdown, reason = "this is the help, which is no Markdown")]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
@@ -193,6 +198,9 @@ pub enum Format {
 
 /// Show how far each shard was loaded
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  ctk list-checkpoints sqlite:orders.db
+  ctk list-checkpoints --namespace orders crate://localhost/")]
 pub struct ListArgs {
     /// Which database
     #[command(flatten)]
@@ -202,11 +210,12 @@ pub struct ListArgs {
 /// Delete checkpoints that nobody needs any more
 ///
 /// At least one of --older-than and --namespace is required. Rows of a run that is going on are left alone: they are
-/// `active`. A row stays active, too, when its run was killed.
+/// `active`. A row stays active, too, when its run was killed. In CrateDB a run that is idle renews its rows, so they are
+/// never old.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   ctk prune-checkpoints --older-than 30d --dry-run sqlite:orders.db
-  ctk prune-checkpoints --namespace old-pipeline --yes sqlite:orders.db")]
+  ctk prune-checkpoints --namespace old-pipeline --yes crate://localhost/")]
 pub struct PruneArgs {
     /// Which database
     #[command(flatten)]

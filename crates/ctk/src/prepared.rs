@@ -9,9 +9,15 @@ use std::{
 };
 
 use ctk_checkpoint::{Checkpoint, StreamIdentity};
-use ctk_db::sqlite::{self, Mode};
+use ctk_db::{
+    cratedb::Client,
+    sqlite::{self, Mode},
+};
 use ctk_flow::ShardId;
-use ctk_kinesis::{KinesisConfig, Saved, StreamSummary, config::Checkpointer};
+use ctk_kinesis::{
+    KinesisConfig, Saved, StreamSummary,
+    config::{CheckpointOptions, Checkpointer},
+};
 use ctk_sink::{
     SinkError,
     dead_letters::{DeadLetters, LetterFile},
@@ -28,14 +34,22 @@ use crate::{
     registry::{AnyTarget, Kind},
 };
 
+mod cratedb;
+
 /// What an address means, checked.
 #[derive(Debug)]
 pub struct Prepared {
     kind: Kind,
     /// The table, or the stream's name where there are no tables.
     pub table: String,
+    /// The schema, where the target has any.
+    schema: String,
     letters: Letters,
     namespace: Option<String>,
+    checkpoint: CheckpointOptions,
+    take_over: bool,
+    /// A connection, where looking needed one that can be kept.
+    client: Option<Client>,
     /// How far earlier runs came.
     pub saved: HashMap<ShardId, Saved>,
     /// The streams that earlier runs read, where they noted it.
@@ -58,8 +72,8 @@ impl Prepared {
         arguments: &LoadArgs,
     ) -> Result<Self, CommandError> {
         let kind = Kind::of_url(url)?;
-        if is_given(arguments.schema.as_ref()) && kind.has_tables() {
-            return Err(CommandError::usage("SQLite has no schemas")
+        if is_given(arguments.schema.as_ref()) && !kind.has_schemas() {
+            return Err(CommandError::usage("this target has no schemas")
                 .hint("leave --schema and CRATEDB_SCHEMA out".to_owned()));
         }
         if is_given(arguments.table.as_ref()) && !kind.has_tables() {
@@ -69,7 +83,11 @@ impl Prepared {
         let table =
             arguments.table.clone().filter(|table| !table.is_empty()).or_else(|| kind.table());
         let table = table.unwrap_or_else(|| source.stream.name().to_owned());
-        if table.eq_ignore_ascii_case(ctk_checkpoint::TABLE) {
+        let schema =
+            arguments.schema.clone().filter(|schema| !schema.is_empty()).or_else(|| kind.schema());
+        let schema = schema.unwrap_or_else(|| "doc".to_owned());
+        let is_beside_rows = !kind.has_schemas() || schema == source.checkpoint.schema;
+        if is_beside_rows && table.eq_ignore_ascii_case(ctk_checkpoint::TABLE) {
             return Err(CommandError::usage(format!(
                 "the table {table} is that of the checkpoints"
             ))
@@ -80,8 +98,12 @@ impl Prepared {
         let mut prepared = Self {
             kind,
             table,
+            schema,
             letters,
             namespace,
+            checkpoint: source.checkpoint.clone(),
+            take_over: arguments.take_over,
+            client: None,
             saved: HashMap::new(),
             known_streams: Vec::new(),
         };
@@ -95,6 +117,10 @@ impl Prepared {
             check_folder(path)?;
         }
         let (path, config) = match &self.kind {
+            Kind::CrateDb(address) => {
+                let address = address.clone();
+                return self.look_into_cratedb(&address).await;
+            }
             Kind::Sqlite(path, config) => (path, config),
             Kind::File(path) => return check_folder(path),
             Kind::Stdout | Kind::Discard => return Ok(()),
@@ -109,12 +135,17 @@ impl Prepared {
             return Err(SinkError::NoTable { table: self.table.clone() }.into());
         }
         let Some(namespace) = &self.namespace else { return Ok(()) };
-        for checkpoint in ctk_checkpoint::sqlite::load(&mut connection, namespace).await? {
+        let checkpoints = ctk_checkpoint::sqlite::load(&mut connection, namespace).await?;
+        self.note(checkpoints);
+        Ok(())
+    }
+
+    fn note(&mut self, checkpoints: Vec<Checkpoint>) {
+        for checkpoint in checkpoints {
             let Checkpoint { shard_id, sequence, finished, begins_at, stream, .. } = checkpoint;
             self.saved.insert(shard_id, Saved { sequence, finished, begins_at });
             self.known_streams.push(stream);
         }
-        Ok(())
     }
 
     /// Refuses positions that belong to an earlier stream of the same name: they mean nothing in this one.
@@ -142,8 +173,9 @@ impl Prepared {
         self,
         stream: &StreamSummary,
         envelope: Envelope,
+        is_document: bool,
     ) -> Result<AnyTarget, CommandError> {
-        let letters = self.letters;
+        let letters = self.letters.clone();
         let dead_letters = || -> Result<DeadLetters, SinkError> {
             Ok(match &letters {
                 Letters::Table => DeadLetters::Table,
@@ -152,13 +184,16 @@ impl Prepared {
                 Letters::Drop => DeadLetters::Drop,
             })
         };
+        let identity =
+            StreamIdentity { arn: Some(stream.arn.clone()), created_at: Some(stream.created_at) };
         Ok(match self.kind {
+            Kind::CrateDb(ref address) => {
+                let address = address.clone();
+                let rows = cratedb::Rows { stream: &stream.name, envelope, is_document };
+                self.open_cratedb(*address, rows, identity, dead_letters()?).await?
+            }
             Kind::Sqlite(path, config) => {
                 let connection = sqlite::open(&path, Mode::Create).await?;
-                let identity = StreamIdentity {
-                    arn: Some(stream.arn.clone()),
-                    created_at: Some(stream.created_at),
-                };
                 let settings = Settings {
                     table: self.table,
                     stream: stream.name.clone(),
@@ -191,6 +226,9 @@ impl Prepared {
     /// Returns where dead letters can be found after the run.
     pub fn where_letters_are(&self) -> String {
         match &self.letters {
+            Letters::Table if self.kind.has_schemas() => {
+                format!("table {}.{}_dead_letters", self.schema, self.table)
+            }
             Letters::Table => format!("table {}_dead_letters", self.table),
             Letters::File(path) => format!("file {}", path.display()),
             Letters::Fail | Letters::Drop => "nowhere: they were only counted".to_owned(),
@@ -200,6 +238,10 @@ impl Prepared {
     /// Returns the target in a few words, for `--dry-run`.
     pub fn describe(&self) -> String {
         match &self.kind {
+            Kind::CrateDb(address) => {
+                let hosts = address.connection.hosts.join(", ");
+                format!("table {}.{} in CrateDB at {hosts}", self.schema, self.table)
+            }
             Kind::Sqlite(path, _) => {
                 let state = if path.exists() { "exists" } else { "would be created" };
                 format!("table {} in the SQLite database {} ({state})", self.table, path.display())
@@ -261,14 +303,21 @@ fn namespace(source: &KinesisConfig, kind: &Kind) -> Result<Option<String>, Comm
         Checkpointer::CrateDb => "cratedb",
         Checkpointer::PostgreSql => "postgresql",
     };
+    let other = |target: &str, own: &str| {
+        Err(CommandError::usage(format!(
+            "checkpointer={name} keeps positions in the target, which is {target}"
+        ))
+        .hint(format!("checkpointer={own}")))
+    };
     match kind {
+        Kind::CrateDb(_) if matches!(name, "target" | "cratedb") => {
+            Ok(Some(source.checkpoint.name.clone()))
+        }
+        Kind::CrateDb(_) => other("CrateDB", "cratedb"),
         Kind::Sqlite(..) if matches!(name, "target" | "sqlite") => {
             Ok(Some(source.checkpoint.name.clone()))
         }
-        Kind::Sqlite(..) => Err(CommandError::usage(format!(
-            "checkpointer={name} keeps positions in the target, which is SQLite"
-        ))
-        .hint("checkpointer=sqlite".to_owned())),
+        Kind::Sqlite(..) => other("SQLite", "sqlite"),
         Kind::File(_) | Kind::Stdout | Kind::Discard => Err(CommandError::usage(format!(
             "checkpointer={name} keeps positions in the target, which holds only lines"
         ))

@@ -7,8 +7,16 @@ use std::{
     sync::Arc,
 };
 
+use ctk_checkpoint::{MemoryStore, cratedb::CrateDbStore};
 use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, Target};
-use ctk_sink::{config::TableConfig, discard::Discard, jsonl::Jsonl, sqlite::SqliteTarget};
+use ctk_sink::{
+    config::TableConfig,
+    cratedb::{CrateDbSink, config::CrateDbAddress},
+    discard::Discard,
+    jsonl::Jsonl,
+    sqlite::SqliteTarget,
+    write_then_save::WriteThenSave,
+};
 use ctk_url::{TargetScheme, TargetUrl};
 
 use crate::exit::CommandError;
@@ -16,6 +24,7 @@ use crate::exit::CommandError;
 /// A kind of target, with what its address says of it.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
+    CrateDb(Box<CrateDbAddress>),
     Sqlite(PathBuf, TableConfig),
     File(PathBuf),
     Stdout,
@@ -24,22 +33,37 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn has_tables(&self) -> bool {
-        matches!(self, Self::Sqlite(..))
+        matches!(self, Self::CrateDb(_) | Self::Sqlite(..))
+    }
+
+    pub(crate) fn has_schemas(&self) -> bool {
+        matches!(self, Self::CrateDb(_))
     }
 
     /// Returns the table that the address names.
     pub(crate) fn table(&self) -> Option<String> {
         match self {
+            Self::CrateDb(address) => address.table.table.clone(),
             Self::Sqlite(_, config) => config.table.clone(),
             Self::File(_) | Self::Stdout | Self::Discard => None,
+        }
+    }
+
+    /// Returns the schema that the address names.
+    pub(crate) fn schema(&self) -> Option<String> {
+        match self {
+            Self::CrateDb(address) => address.schema.clone(),
+            Self::Sqlite(..) | Self::File(_) | Self::Stdout | Self::Discard => None,
         }
     }
 
     /// Returns what an address means.
     pub(crate) fn of_url(url: &TargetUrl) -> Result<Self, CommandError> {
         let not_yet = |name: &str| {
-            CommandError::usage(format!("{name} is no target of this version yet"))
-                .hint("targets today: sqlite:FILE, jsonl:FILE, - (stdout)".to_owned())
+            CommandError::usage(format!("{name} is no target of this version yet")).hint(
+                "targets today: crate://HOST/SCHEMA/TABLE, sqlite:FILE, jsonl:FILE, - (stdout)"
+                    .to_owned(),
+            )
         };
         let options = url.options.clone();
         match (url.scheme, &url.file) {
@@ -57,7 +81,9 @@ impl Kind {
             (TargetScheme::Sqlite, None) => {
                 Err(CommandError::usage("the address names no database file"))
             }
-            (TargetScheme::CrateDb, _) => Err(not_yet("CrateDB")),
+            (TargetScheme::CrateDb, _) => {
+                Ok(Self::CrateDb(Box::new(CrateDbAddress::from_url(url)?)))
+            }
             (TargetScheme::PostgreSql, _) => Err(not_yet("PostgreSQL")),
             (TargetScheme::DuckDb, _) => Err(not_yet("DuckDB")),
         }
@@ -67,6 +93,10 @@ impl Kind {
 /// An open target.
 #[derive(Clone, Debug)]
 pub enum AnyTarget {
+    /// CrateDB, with positions in a table beside the rows.
+    CrateDb(WriteThenSave<CrateDbSink, CrateDbStore>),
+    /// CrateDB, with positions that end with the process.
+    CrateDbAlone(WriteThenSave<CrateDbSink, MemoryStore>),
     /// A SQLite database.
     Sqlite(SqliteTarget),
     /// A file of lines.
@@ -80,6 +110,8 @@ pub enum AnyTarget {
 impl Target for AnyTarget {
     async fn commit(&self, changes: Changes, upto: Position) -> Result<Committed, Failure> {
         match self {
+            Self::CrateDb(target) => target.commit(changes, upto).await,
+            Self::CrateDbAlone(target) => target.commit(changes, upto).await,
             Self::Sqlite(target) => target.commit(changes, upto).await,
             Self::File(target) => target.commit(changes, upto).await,
             Self::Stdout(target) => target.commit(changes, upto).await,
@@ -87,8 +119,21 @@ impl Target for AnyTarget {
         }
     }
 
+    async fn failed(&self) -> Failure {
+        match self {
+            Self::CrateDb(target) => target.failed().await,
+            Self::CrateDbAlone(target) => target.failed().await,
+            Self::Sqlite(target) => target.failed().await,
+            Self::File(target) => target.failed().await,
+            Self::Stdout(target) => target.failed().await,
+            Self::Discard(target) => target.failed().await,
+        }
+    }
+
     async fn close(&self) -> Result<(), Failure> {
         match self {
+            Self::CrateDb(target) => target.close().await,
+            Self::CrateDbAlone(target) => target.close().await,
             Self::Sqlite(target) => target.close().await,
             Self::File(target) => target.close().await,
             Self::Stdout(target) => target.close().await,
@@ -100,6 +145,8 @@ impl Target for AnyTarget {
 impl Claims for AnyTarget {
     async fn claim(&self, shard: &ShardId, begins: Option<Millis>) -> Result<(), Failure> {
         match self {
+            Self::CrateDb(target) => target.claim(shard, begins).await,
+            Self::CrateDbAlone(target) => target.claim(shard, begins).await,
             Self::Sqlite(target) => target.claim(shard, begins).await,
             Self::File(_) | Self::Stdout(_) | Self::Discard(_) => Ok(()),
         }
@@ -107,6 +154,8 @@ impl Claims for AnyTarget {
 
     async fn release(&self, shard: &ShardId) -> Result<(), Failure> {
         match self {
+            Self::CrateDb(target) => target.release(shard).await,
+            Self::CrateDbAlone(target) => target.release(shard).await,
             Self::Sqlite(target) => target.release(shard).await,
             Self::File(_) | Self::Stdout(_) | Self::Discard(_) => Ok(()),
         }

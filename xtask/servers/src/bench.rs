@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 
 use crate::arguments::Arguments;
-use crate::replay::ReplayProcess;
+use crate::replay;
 use case::Case;
 pub(crate) use case::tells;
 
@@ -46,12 +46,12 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     fs::create_dir_all(&plan.folder)
         .with_context(|| format!("cannot create {}", plan.folder.display()))?;
     eprintln!("encoding {} records ...", plan.records);
-    let replay = ReplayProcess::start(&plan.stream, plan.shards, plan.records)?;
+    let source = replay::start(&plan.stream, plan.shards, plan.records)?;
     let mut figures = Vec::new();
     for round in 1..=plan.rounds {
         for case in &plan.cases {
             eprintln!("round {round} of {}: {} ...", plan.rounds, case.name());
-            let measured = case.measure(&plan, &replay.endpoint)?;
+            let measured = case.measure(&plan, &source.address)?;
             figures.push((*case, measured));
         }
     }

@@ -11,8 +11,10 @@
 mod arguments;
 mod bare;
 mod bench;
+mod cratedb;
 mod demo;
 mod landed;
+mod process;
 mod replay;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +40,7 @@ fn run(mut words: Vec<String>) -> Result<()> {
     match chore.as_str() {
         "demo" => demo::run(arguments),
         "bench" => bench::run(arguments),
+        "cratedb" => cratedb::run(arguments),
         "replay" => replay::run(arguments),
         "bare" => bare::run(arguments),
         other => bail!(

@@ -16,7 +16,7 @@ use std::{
 use ctk_db::cratedb::Client;
 use ctk_flow::{Millis, Position, ShardId};
 use tokio::sync::RwLock;
-use tracing::info;
+use tracing::warn;
 
 use super::{row::Row, table::Table};
 use crate::{Checkpoint, CheckpointError, CheckpointStore, Saved, StreamIdentity, age::span};
@@ -86,7 +86,7 @@ impl CrateDbStore {
                 None => {
                     let until = live.values().filter_map(|(_, until)| *until).max();
                     let left = until.unwrap_or(now).saturating_sub(now).unsigned_abs();
-                    info!(
+                    warn!(
                         namespace = self.namespace,
                         at_most = span(Duration::from_millis(left)),
                         "another run has these checkpoints, or was killed; waiting to see which"

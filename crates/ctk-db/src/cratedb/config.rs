@@ -78,7 +78,7 @@ impl CrateDbConfig {
             (Some(false), Some(Tls::Unverified | Tls::Verified)) | (Some(true), Some(Tls::Off)) => {
                 return Err(OptionError::Invalid {
                     name: "sslmode",
-                    expected: "what `ssl` does not contradict".into(),
+                    expected: "a mode that agrees with `ssl`".into(),
                 });
             }
             (_, Some(mode)) => mode,

@@ -114,6 +114,20 @@ async fn follows_until_it_is_stopped_and_finds_new_shards() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_target_that_fails_while_nobody_writes_ends_the_run() {
+    let world = World::with_reshards(true, None);
+    let plan = Plan { relist: Some(Duration::from_secs(10)), ..World::plan() };
+    let broken = world.broken();
+    let (result, ()) = tokio::join!(world.run(plan), async {
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        broken.cancel();
+    });
+    assert!(matches!(result, Err(RunError::Target(_))), "{result:?}");
+    assert!(world.all_released());
+    world.check("broken");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_target_that_loses_a_row_is_found_out() {
     let world = World::with_reshards(true, None);
     world.lose_a_row();

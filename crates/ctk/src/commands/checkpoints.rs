@@ -1,14 +1,81 @@
-//! What `list-checkpoints` and `prune-checkpoints` share: finding and opening the database.
+//! What `list-checkpoints` and `prune-checkpoints` share: finding and opening the database, and what they ask of it.
 
-use std::path::PathBuf;
-
-use ctk_db::sqlite::{self, Connection, Mode};
-use ctk_url::{TargetScheme, TargetUrl};
+use ctk_checkpoint::{Checkpoint, CheckpointError, cratedb, prune::Filter, sqlite};
+use ctk_db::{
+    DbError,
+    cratedb::{Client, CrateDbConfig},
+    sqlite::{Connection, Mode},
+};
+use ctk_url::{OptionError, TargetScheme, TargetUrl};
 
 use crate::{cli::DatabaseArgs, exit::CommandError};
 
-/// Opens the database that the arguments name.
-pub(super) async fn open(arguments: &DatabaseArgs, mode: Mode) -> Result<Connection, CommandError> {
+/// The schema of the Python ctk.
+const SCHEMA: &str = "ext";
+
+/// A database with checkpoints.
+#[derive(Debug)]
+pub(super) enum Database {
+    Sqlite(Connection),
+    /// With the schema of the table.
+    CrateDb(Client, String),
+}
+
+impl Database {
+    /// Opens the database that the arguments name. CrateDB is first asked when it is used, and its mode is that of its user.
+    pub(super) async fn open(arguments: &DatabaseArgs, mode: Mode) -> Result<Self, CommandError> {
+        let url = TargetUrl::parse(address(arguments)?)?;
+        match (url.scheme, &url.file) {
+            (TargetScheme::Sqlite, Some(file)) => {
+                Ok(Self::Sqlite(ctk_db::sqlite::open(file, mode).await?))
+            }
+            (TargetScheme::CrateDb, _) => {
+                let client = Client::new(&config(&url)?);
+                let client = client.map_err(DbError::cratedb("connect to CrateDB"))?;
+                // An empty variable of the environment is none.
+                let schema = Some(arguments.schema.as_str()).filter(|schema| !schema.is_empty());
+                Ok(Self::CrateDb(client, schema.unwrap_or(SCHEMA).to_owned()))
+            }
+            (scheme, _) => {
+                Err(CommandError::usage(format!("this version keeps no checkpoints in {scheme}"))
+                    .hint("name a database, as crate://localhost/ or sqlite:my.db".to_owned()))
+            }
+        }
+    }
+
+    /// Returns the checkpoints of a namespace, or all.
+    pub(super) async fn list(
+        &mut self,
+        namespace: Option<&str>,
+    ) -> Result<Vec<Checkpoint>, CheckpointError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::list(connection, namespace).await,
+            Self::CrateDb(client, schema) => cratedb::list(client, schema, namespace).await,
+        }
+    }
+
+    /// Returns what the filter means.
+    pub(super) async fn prunable(
+        &mut self,
+        filter: &Filter,
+    ) -> Result<Vec<Checkpoint>, CheckpointError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::prunable(connection, filter).await,
+            Self::CrateDb(client, schema) => cratedb::prunable(client, schema, filter).await,
+        }
+    }
+
+    /// Deletes checkpoints that did not change since they were read, and returns how many.
+    pub(super) async fn delete(&mut self, shown: &[Checkpoint]) -> Result<u64, CheckpointError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::delete(connection, shown).await,
+            Self::CrateDb(client, schema) => cratedb::delete(client, schema, shown).await,
+        }
+    }
+}
+
+/// What was typed comes before the environment.
+fn address(arguments: &DatabaseArgs) -> Result<&str, CommandError> {
     let typed = match (&arguments.database, &arguments.cluster_url) {
         (Some(database), Some(other)) if database != other => {
             return Err(CommandError::usage("two databases are given, as DB and as --cluster-url")
@@ -20,20 +87,20 @@ pub(super) async fn open(arguments: &DatabaseArgs, mode: Mode) -> Result<Connect
     // An empty variable is none.
     let found =
         typed.or_else(|| environment.into_iter().flatten().find(|address| !address.is_empty()));
-    let address = found.ok_or_else(|| {
-        CommandError::usage("the database is missing")
-            .hint("name it, as sqlite:my.db, or set CRATEDB_URI or CRATEDB_CLUSTER_URL".to_owned())
-    })?;
-    let path = path(&TargetUrl::parse(address)?)?;
-    Ok(sqlite::open(&path, mode).await?)
+    found.map(String::as_str).ok_or_else(|| {
+        let hint = "name it, as crate://localhost/ or sqlite:my.db, or set CRATEDB_URI or CRATEDB_CLUSTER_URL";
+        CommandError::usage("the database is missing").hint(hint.to_owned())
+    })
 }
 
-fn path(url: &TargetUrl) -> Result<PathBuf, CommandError> {
-    match (&url.scheme, &url.file) {
-        (TargetScheme::Sqlite, Some(file)) => Ok(file.clone()),
-        (scheme, _) => {
-            Err(CommandError::usage(format!("this version keeps no checkpoints in {scheme}"))
-                .hint("name a SQLite database, as sqlite:my.db".to_owned()))
-        }
+/// Returns how to connect. An address that is good for a load is good here: what concerns its table has no effect.
+fn config(url: &TargetUrl) -> Result<CrateDbConfig, OptionError> {
+    let mut options = url.options.clone();
+    let config = CrateDbConfig::take(url, &mut options)?;
+    let of_tables = [ctk_sink::cratedb::config::OPTIONS, ctk_sink::config::OPTIONS].concat();
+    for option in &of_tables {
+        options.take(option)?;
     }
+    options.finish(&[ctk_db::cratedb::OPTIONS, of_tables.as_slice()].concat())?;
+    Ok(config)
 }

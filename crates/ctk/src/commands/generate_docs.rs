@@ -31,9 +31,11 @@ pub(super) fn run(page: Page, ui: &Ui) -> Result<(), CommandError> {
 
 /// Puts a table in the place of each `<!-- options: … -->` of the page.
 fn addresses() -> String {
+    let cratedb = [ctk_sink::cratedb::config::OPTIONS, ctk_db::cratedb::OPTIONS].concat();
     ADDRESSES
         .replace("<!-- options: source -->\n", &table(ctk_kinesis::OPTIONS))
         .replace("<!-- options: target -->\n", &table(ctk_sink::config::OPTIONS))
+        .replace("<!-- options: cratedb -->\n", &table(&cratedb))
 }
 
 fn table(options: &[&OptionSpec]) -> String {

@@ -2,7 +2,7 @@
 
 use ctk_db::sqlite::Mode;
 
-use super::checkpoints::open;
+use super::checkpoints::Database;
 use crate::{
     cli::{Format, ListArgs},
     exit::CommandError,
@@ -11,11 +11,11 @@ use crate::{
 
 /// Lists.
 pub(super) async fn run(arguments: &ListArgs, ui: &Ui) -> Result<(), CommandError> {
-    let mut connection = open(&arguments.database, Mode::Read).await?;
+    let mut database = Database::open(&arguments.database, Mode::Read).await?;
     // An empty one is none, as in the Python ctk.
     let namespace =
         arguments.database.namespace.as_deref().filter(|namespace| !namespace.is_empty());
-    let rows = ctk_checkpoint::sqlite::list(&mut connection, namespace).await?;
+    let rows = database.list(namespace).await?;
     let format = table::format(arguments.database.format);
     let text = if rows.is_empty() && format == Format::Table {
         "No checkpoints found.\n".to_owned()

@@ -68,7 +68,8 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
         ctk_kinesis::config::Envelope::Id => Envelope::Id,
         ctk_kinesis::config::Envelope::None => Envelope::None,
     };
-    let target = target.open(source.stream(), envelope).await?;
+    let is_document = config.decode.layout == ctk_kinesis::config::Layout::Document;
+    let target = target.open(source.stream(), envelope, is_document).await?;
     let ledger = Arc::new(Ledger::default());
     let plan = Plan {
         budget: Budget::new(usize::try_from(config.buffer).unwrap_or(usize::MAX)),

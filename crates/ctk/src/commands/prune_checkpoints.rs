@@ -5,13 +5,12 @@ use std::io::IsTerminal;
 use ctk_checkpoint::{
     Checkpoint, CheckpointRow,
     prune::{Active, Filter},
-    sqlite,
 };
 use ctk_db::sqlite::Mode;
 use ctk_url::duration::parse_duration;
 use serde::Serialize;
 
-use super::checkpoints::open;
+use super::checkpoints::Database;
 use crate::{
     cli::{Format, PruneArgs},
     exit::CommandError,
@@ -31,8 +30,8 @@ pub(super) async fn run(arguments: &PruneArgs, ui: &Ui) -> Result<(), CommandErr
     }
     let format = table::format(arguments.database.format);
     let mode = if arguments.dry_run { Mode::Read } else { Mode::Write };
-    let mut connection = open(&arguments.database, mode).await?;
-    let rows = sqlite::prunable(&mut connection, &filter).await?;
+    let mut database = Database::open(&arguments.database, mode).await?;
+    let rows = database.prunable(&filter).await?;
     if arguments.dry_run {
         return Ok(ui.result(&would_delete(&rows, &filter, format, now)?)?);
     }
@@ -45,7 +44,7 @@ pub(super) async fn run(arguments: &PruneArgs, ui: &Ui) -> Result<(), CommandErr
             return Err(CommandError::failed("nothing was deleted"));
         }
     }
-    let deleted = sqlite::delete(&mut connection, &rows).await?;
+    let deleted = database.delete(&rows).await?;
     if deleted < rows.len() as u64 {
         ui.warning(&format!(
             "{} changed meanwhile and stayed",

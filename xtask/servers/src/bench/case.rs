@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::Plan;
 use super::measure::{self, Measured};
-use crate::landed;
+use crate::{cratedb, landed};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +24,23 @@ pub(super) enum Case {
     Lines,
     /// `ctk load` into SQLite, rows and position in one transaction.
     Sqlite,
+    /// `ctk load` into the double of CrateDB, with requests of so many rows.
+    CrateDb {
+        /// In thousands.
+        thousands: u32,
+    },
 }
 
 impl Case {
-    const ALL: [Self; 4] = [Self::Bare, Self::Nothing, Self::Lines, Self::Sqlite];
+    const ALL: [Self; 7] = [
+        Self::Bare,
+        Self::Nothing,
+        Self::Lines,
+        Self::Sqlite,
+        Self::CrateDb { thousands: 1 },
+        Self::CrateDb { thousands: 5 },
+        Self::CrateDb { thousands: 10 },
+    ];
 
     /// Reads a list of names, or returns all.
     pub(super) fn parse(only: Option<&str>) -> Result<Vec<Self>> {
@@ -48,6 +61,9 @@ impl Case {
             Self::Nothing => "null",
             Self::Lines => "jsonl",
             Self::Sqlite => "sqlite",
+            Self::CrateDb { thousands: 1 } => "crate1k",
+            Self::CrateDb { thousands: 5 } => "crate5k",
+            Self::CrateDb { .. } => "crate10k",
         }
     }
 
@@ -58,6 +74,9 @@ impl Case {
             Self::Nothing => "`ctk load … null:`",
             Self::Lines => "`ctk load … jsonl:FILE`",
             Self::Sqlite => "`ctk load … sqlite:FILE`",
+            Self::CrateDb { thousands: 1 } => "`ctk load … crate://…?batch_rows=1000`",
+            Self::CrateDb { thousands: 5 } => "`ctk load … crate://…?batch_rows=5000`",
+            Self::CrateDb { .. } => "`ctk load … crate://…`, 10,000 rows",
         }
     }
 
@@ -67,6 +86,11 @@ impl Case {
         for name in ["bench.jsonl", "bench.db", "bench.db-wal", "bench.db-shm"] {
             remove(&plan.folder.join(name))?;
         }
+        let process = match self {
+            Self::CrateDb { .. } => Some(cratedb::start()?),
+            _ => None,
+        };
+        let double = process.as_ref().map(|double| double.address.as_str()).unwrap_or_default();
         let load = |target: String, options: &str| {
             let host = endpoint.trim_start_matches("http://");
             let source = format!(
@@ -87,6 +111,11 @@ impl Case {
             Self::Nothing => load("null:".to_owned(), ""),
             Self::Lines => load(format!("jsonl:{}", lines.display()), ""),
             Self::Sqlite => load(format!("sqlite:{}", database.display()), "&checkpointer=target"),
+            Self::CrateDb { thousands } => {
+                let rows = thousands * 1000;
+                let target = format!("{double}/{}?batch_rows={rows}", cratedb::TABLE);
+                load(target, "&checkpointer=target")
+            }
         };
         let measured = measure::run(&mut command, &plan.folder)?;
         let expected = records::expected(plan.records);
@@ -105,6 +134,7 @@ impl Case {
             ),
             Self::Lines => compare(expected, sum_lines(&lines, plan.records)?)?,
             Self::Sqlite => compare(expected, sum_rows(&database, &plan.stream)?)?,
+            Self::CrateDb { .. } => compare(expected, cratedb::landed(double)?)?,
         }
         Ok(measured)
     }
@@ -184,13 +214,13 @@ mod tests {
 
     #[test]
     fn cases_are_named() {
-        assert_eq!(Case::parse(None).unwrap().len(), 4);
+        assert_eq!(Case::parse(None).unwrap().len(), 7);
         assert_eq!(Case::parse(Some("sqlite,bare")).unwrap(), [Case::Sqlite, Case::Bare]);
         assert!(
             Case::parse(Some("sqlite,duckdb"))
                 .unwrap_err()
                 .to_string()
-                .contains("bare, null, jsonl, sqlite")
+                .contains("bare, null, jsonl, sqlite, crate1k")
         );
     }
 

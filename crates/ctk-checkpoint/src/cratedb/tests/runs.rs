@@ -38,6 +38,7 @@ async fn a_run_that_lives_keeps_others_out() {
     let error = tokio::select! {
         second = try_open(&target, LONG, false) => second.unwrap_err(),
         () = renew => unreachable!("it never ends"),
+        () = tokio::time::sleep(Duration::from_mins(1)) => panic!("it waits for a run that lives"),
     };
     assert!(matches!(&error, CheckpointError::Held { namespace } if namespace == "n"), "{error}");
     let expected = "another run loads with the checkpoints of namespace \"n\"";

@@ -47,6 +47,7 @@ struct State {
     rows: Vec<(String, u64)>,
     saved: BTreeMap<String, (u64, bool)>,
     claimed: BTreeSet<String>,
+    broken: CancellationToken,
 }
 
 /// Everything that outlives a run.
@@ -147,6 +148,11 @@ impl World {
 
     pub(super) fn stop_token(&self) -> CancellationToken {
         self.state().stop.clone()
+    }
+
+    /// When it is cancelled, the target says that it takes nothing any more.
+    pub(super) fn broken(&self) -> CancellationToken {
+        self.state().broken.clone()
     }
 
     pub(super) fn lose_a_row(&self) {
@@ -311,6 +317,11 @@ impl Target for World {
             self.call(save).await?;
         }
         Ok(Committed { written, ..Committed::default() })
+    }
+
+    async fn failed(&self) -> Failure {
+        self.broken().cancelled().await;
+        "broken".into()
     }
 
     async fn close(&self) -> Result<(), Failure> {

@@ -1,0 +1,113 @@
+//! CrateDB before the run.
+
+use std::time::Duration;
+
+use ctk_checkpoint::{MemoryStore, StreamIdentity, cratedb::CrateDbStore};
+use ctk_db::{DbError, cratedb::Client};
+use ctk_sink::{
+    SinkError,
+    cratedb::{CrateDbSink, Settings, config::CrateDbAddress},
+    dead_letters::DeadLetters,
+    envelope::Envelope,
+    write_then_save::{WriteThenSave, heartbeat},
+};
+
+use super::Prepared;
+use crate::{exit::CommandError, registry::AnyTarget};
+
+/// What the source says of the rows.
+pub(super) struct Rows<'a> {
+    pub(super) stream: &'a str,
+    pub(super) envelope: Envelope,
+    pub(super) is_document: bool,
+}
+
+/// A run that was not heard of for so many heartbeats is taken for dead.
+const HEARTBEATS: u32 = 3;
+
+/// But not before this, so that a slow answer is no death.
+const LEAST_LEASE: Duration = Duration::from_secs(3);
+
+impl Prepared {
+    /// Looks whether the server is there and new enough, at its table, and at the positions of earlier runs.
+    pub(super) async fn look_into_cratedb(
+        &mut self,
+        address: &CrateDbAddress,
+    ) -> Result<(), CommandError> {
+        let failed = || DbError::cratedb("connect to the target");
+        let client = Client::new(&address.connection).map_err(failed())?;
+        client.check_version().await.map_err(failed())?;
+        if !address.table.create_table {
+            let sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_name = ?";
+            let found = client
+                .execute(sql, &[self.schema.as_str().into(), self.table.as_str().into()])
+                .await
+                .map_err(DbError::cratedb("look for the table"))?;
+            if found.rows.is_empty() {
+                let table = format!("{}.{}", self.schema, self.table);
+                return Err(SinkError::NoTable { table }.into());
+            }
+        }
+        if let Some(namespace) = &self.namespace {
+            let schema = &self.checkpoint.schema;
+            let checkpoints = ctk_checkpoint::cratedb::load(&client, schema, namespace).await?;
+            self.note(checkpoints);
+        }
+        self.client = Some(client);
+        Ok(())
+    }
+
+    /// Opens it for writing.
+    pub(super) async fn open_cratedb(
+        self,
+        address: CrateDbAddress,
+        rows: Rows<'_>,
+        identity: StreamIdentity,
+        dead_letters: DeadLetters,
+    ) -> Result<AnyTarget, CommandError> {
+        let client = match self.client {
+            Some(client) => client,
+            None => Client::new(&address.connection)
+                .map_err(DbError::cratedb("connect to the target"))?,
+        };
+        let settings = Settings {
+            schema: self.schema,
+            table: self.table,
+            stream: rows.stream.to_owned(),
+            envelope: rows.envelope,
+            is_document: rows.is_document,
+            create_table: address.table.create_table,
+            evolve: address.table.evolve,
+            shards: address.shards,
+            replicas: address.replicas,
+            partitioned_by: address.partitioned_by,
+            batch_rows: address.table.batch_rows,
+            batch_bytes: address.table.batch_bytes,
+            linger: address.table.linger,
+            connections: address.connections,
+            dead_letters,
+        };
+        let interval = self.checkpoint.interval;
+        Ok(match self.namespace {
+            Some(namespace) => {
+                let lease = (heartbeat(interval) * HEARTBEATS).max(LEAST_LEASE);
+                let store = CrateDbStore::open(
+                    &client.clone().patient(),
+                    &self.checkpoint.schema,
+                    &namespace,
+                    identity,
+                    lease,
+                    self.take_over,
+                )
+                .await?;
+                let sink = CrateDbSink::start(client, settings);
+                AnyTarget::CrateDb(WriteThenSave::start(sink, store, interval))
+            }
+            None => {
+                let sink = CrateDbSink::start(client, settings);
+                let store = MemoryStore::new(rows.stream);
+                AnyTarget::CrateDbAlone(WriteThenSave::start(sink, store, interval))
+            }
+        })
+    }
+}
