@@ -152,7 +152,7 @@ async fn wrong_addresses_and_servers() {
     ] {
         let ended = world.run(arguments).await;
         assert!(!format!("{ended:?}").contains("wr0ng"), "{ended:?}");
-        all += &format!("$ ctk load … {}\n{}\n", arguments[2], ended.shown(code));
+        all = [&all, "$ ctk load … ", arguments[2], "\n", &ended.shown(code), "\n"].concat();
     }
     assert_shown!(all);
     assert_eq!(

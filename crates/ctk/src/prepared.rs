@@ -141,11 +141,8 @@ impl Prepared {
     }
 
     fn note(&mut self, checkpoints: Vec<Checkpoint>) {
-        for checkpoint in checkpoints {
-            let Checkpoint { shard_id, sequence, finished, begins_at, stream, .. } = checkpoint;
-            self.saved.insert(shard_id, Saved { sequence, finished, begins_at });
-            self.known_streams.push(stream);
-        }
+        self.known_streams.extend(checkpoints.iter().map(|checkpoint| checkpoint.stream.clone()));
+        self.saved.extend(checkpoints.into_iter().map(saved));
     }
 
     /// Refuses positions that belong to an earlier stream of the same name: they mean nothing in this one.
@@ -168,13 +165,15 @@ impl Prepared {
         })
     }
 
-    /// Opens the target for writing, and creates it where it is missing.
+    /// Opens the target for writing, and creates it where it is missing. Returns how far earlier runs came by now, too.
+    ///
+    /// Cancel safe: nothing is written but empty tables.
     pub async fn open(
         self,
         stream: &StreamSummary,
         envelope: Envelope,
         is_document: bool,
-    ) -> Result<AnyTarget, CommandError> {
+    ) -> Result<(AnyTarget, HashMap<ShardId, Saved>), CommandError> {
         let letters = self.letters.clone();
         let dead_letters = || -> Result<DeadLetters, SinkError> {
             Ok(match &letters {
@@ -186,11 +185,10 @@ impl Prepared {
         };
         let identity =
             StreamIdentity { arn: Some(stream.arn.clone()), created_at: Some(stream.created_at) };
-        Ok(match self.kind {
-            Kind::CrateDb(ref address) => {
-                let address = address.clone();
+        let target = match self.kind.clone() {
+            Kind::CrateDb(address) => {
                 let rows = cratedb::Rows { stream: &stream.name, envelope, is_document };
-                self.open_cratedb(*address, rows, identity, dead_letters()?).await?
+                return self.open_cratedb(*address, rows, identity, dead_letters()?).await;
             }
             Kind::Sqlite(path, config) => {
                 let connection = sqlite::open(&path, Mode::Create).await?;
@@ -220,7 +218,8 @@ impl Prepared {
             Kind::Discard => AnyTarget::Discard(
                 Discard { stream: stream.name.clone(), dead_letters: dead_letters()? }.into(),
             ),
-        })
+        };
+        Ok((target, self.saved))
     }
 
     /// Returns where dead letters can be found after the run.
@@ -256,6 +255,11 @@ impl Prepared {
     pub fn remembers(&self) -> bool {
         self.namespace.is_some()
     }
+}
+
+fn saved(checkpoint: Checkpoint) -> (ShardId, Saved) {
+    let Checkpoint { shard_id, sequence, finished, begins_at, .. } = checkpoint;
+    (shard_id, Saved { sequence, finished, begins_at })
 }
 
 /// An empty variable of the environment is none.

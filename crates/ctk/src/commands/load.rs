@@ -45,9 +45,10 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
         config.create = None;
     }
     let opened = KinesisSource::open(&config, target.saved.clone(), now);
-    let source = tokio::select! {
+    let interrupted = || Ok(ExitCode::from(received.exit_code().unwrap_or_default()));
+    let mut source = tokio::select! {
         opened = opened => opened?,
-        () = stop.cancelled() => return Ok(ExitCode::from(received.exit_code().unwrap_or_default())),
+        () = stop.cancelled() => return interrupted(),
     };
     target.check_stream(source.stream())?;
     if arguments.dry_run {
@@ -69,7 +70,14 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
         ctk_kinesis::config::Envelope::None => Envelope::None,
     };
     let is_document = config.decode.layout == ctk_kinesis::config::Layout::Document;
-    let target = target.open(source.stream(), envelope, is_document).await?;
+    let known = target.saved.clone();
+    let (target, saved) = tokio::select! {
+        opened = target.open(source.stream(), envelope, is_document) => opened?,
+        () = stop.cancelled() => return interrupted(),
+    };
+    if saved != known {
+        source = KinesisSource::open(&config, saved, now).await?;
+    }
     let ledger = Arc::new(Ledger::default());
     let plan = Plan {
         budget: Budget::new(usize::try_from(config.buffer).unwrap_or(usize::MAX)),

@@ -1,9 +1,11 @@
 //! CrateDB before the run.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use ctk_checkpoint::{MemoryStore, StreamIdentity, cratedb::CrateDbStore};
+use ctk_checkpoint::{CheckpointStore, MemoryStore, StreamIdentity, cratedb::CrateDbStore};
 use ctk_db::{DbError, cratedb::Client};
+use ctk_flow::ShardId;
+use ctk_kinesis::Saved;
 use ctk_sink::{
     SinkError,
     cratedb::{CrateDbSink, Settings, config::CrateDbAddress},
@@ -12,7 +14,7 @@ use ctk_sink::{
     write_then_save::{WriteThenSave, heartbeat},
 };
 
-use super::Prepared;
+use super::{Prepared, saved};
 use crate::{exit::CommandError, registry::AnyTarget};
 
 /// What the source says of the rows.
@@ -57,14 +59,14 @@ impl Prepared {
         Ok(())
     }
 
-    /// Opens it for writing.
+    /// Opens it for writing, and returns how far earlier runs came by now.
     pub(super) async fn open_cratedb(
         self,
         address: CrateDbAddress,
         rows: Rows<'_>,
         identity: StreamIdentity,
         dead_letters: DeadLetters,
-    ) -> Result<AnyTarget, CommandError> {
+    ) -> Result<(AnyTarget, HashMap<ShardId, Saved>), CommandError> {
         let client = match self.client {
             Some(client) => client,
             None => Client::new(&address.connection)
@@ -88,26 +90,21 @@ impl Prepared {
             dead_letters,
         };
         let interval = self.checkpoint.interval;
-        Ok(match self.namespace {
-            Some(namespace) => {
-                let lease = (heartbeat(interval) * HEARTBEATS).max(LEAST_LEASE);
-                let store = CrateDbStore::open(
-                    &client.clone().patient(),
-                    &self.checkpoint.schema,
-                    &namespace,
-                    identity,
-                    lease,
-                    self.take_over,
-                )
+        let Some(namespace) = self.namespace else {
+            let store = MemoryStore::new(rows.stream);
+            let sink = CrateDbSink::start(client, settings);
+            let target = AnyTarget::CrateDbAlone(WriteThenSave::start(sink, store, interval));
+            return Ok((target, self.saved));
+        };
+        let lease = (heartbeat(interval) * HEARTBEATS).max(LEAST_LEASE);
+        let patient = client.clone().patient();
+        let schema = &self.checkpoint.schema;
+        let store =
+            CrateDbStore::open(&patient, schema, &namespace, identity, lease, self.take_over)
                 .await?;
-                let sink = CrateDbSink::start(client, settings);
-                AnyTarget::CrateDb(WriteThenSave::start(sink, store, interval))
-            }
-            None => {
-                let sink = CrateDbSink::start(client, settings);
-                let store = MemoryStore::new(rows.stream);
-                AnyTarget::CrateDbAlone(WriteThenSave::start(sink, store, interval))
-            }
-        })
+        // Another run may have moved on while this one waited for it.
+        let saved = store.load().await?.into_iter().map(saved).collect();
+        let sink = CrateDbSink::start(client, settings);
+        Ok((AnyTarget::CrateDb(WriteThenSave::start(sink, store, interval)), saved))
     }
 }

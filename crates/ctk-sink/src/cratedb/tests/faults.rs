@@ -22,7 +22,7 @@ async fn write(
     let texts = records(ids.clone());
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let written =
-        timeout(Duration::from_secs(60), sink.write(world.changes(shard, ids.start, &texts)));
+        timeout(Duration::from_mins(1), sink.write(world.changes(shard, ids.start, &texts)));
     written.await.expect("it goes on").unwrap()
 }
 
@@ -51,7 +51,7 @@ async fn every_fault_at_every_request_is_survived() {
     ] {
         for nth in 1..=3 {
             let world = World::with_double(Options::default()).await;
-            world.double().script().nth_bulk(nth, fault.clone());
+            world.double().script().nth_bulk(nth, fault);
             let sink = world.sink(Settings { batch_rows: 10, connections: 1, ..world.settings() });
             let committed = write(&world, &sink, "shard-1", 0..30).await;
             assert_eq!((committed.written, committed.dead_lettered), (30, 0), "{fault:?} at {nth}");
@@ -71,7 +71,7 @@ async fn a_restart_is_waited_out() {
             assert_eq!((committed.written, committed.dead_lettered), (10, 0));
         }
     };
-    let (_, restarted) = tokio::join!(during, world.double().restart(Duration::from_millis(300)));
+    let ((), restarted) = tokio::join!(during, world.double().restart(Duration::from_millis(300)));
     restarted.unwrap();
     assert_eq!(ids(&world).await, (0..200).collect::<Vec<_>>());
 }

@@ -138,7 +138,7 @@ async fn two_types_in_one_request_are_told_apart() {
         )
         .await;
     assert_eq!(
-        world.rows("t").await.get(3..).unwrap(),
+        world.rows("t").await[3..],
         [
             r#"o={"l":9007199254740993,"m":1}"#,
             r#"o={"l__double":0.5,"m__text":"x"}"#,
