@@ -88,7 +88,10 @@ impl<'a> Authority<'a> {
                 Ok(authority)
             };
         };
-        if hosts.contains('@') {
+        // A password may begin with an `@`, and have a `?` behind it.
+        let is_cut_behind_at =
+            hosts.is_empty() && parts.path.is_empty() && parts.query.contains('@');
+        if hosts.contains('@') || is_cut_behind_at {
             return Err(UrlError::UnescapedPassword);
         }
         let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));

@@ -143,6 +143,7 @@ fn what_is_wrong_is_refused_with_a_hint_and_not_repeated() {
     check("kinesis://AKIA:123/hunter2@host/demo", &UrlError::UnescapedPassword, "%2F");
     check("kinesis://AKIA:x@hunter2@host/demo", &UrlError::UnescapedPassword, "%40");
     check("kinesis://AKIA:hunter2?x@host/demo", &UrlError::UnescapedPassword, "%3F");
+    check("kinesis://AKIA:@?hunter2=@host/demo", &UrlError::UnescapedPassword, "%40");
     check("kinesis://AKIA:hunter2?x=@host/demo", &UrlError::UnescapedPassword, "%3F");
     check("kinesis://AKIA:123?hunter2@host/demo", &UrlError::UnescapedPassword, "%3F");
     check("kinesis://AKIA:hunter2%@host/demo", &UrlError::Percent { part: "password" }, "%25");

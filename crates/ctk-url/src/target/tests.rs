@@ -168,6 +168,7 @@ fn what_is_wrong_is_refused_with_a_hint_and_not_repeated() {
     check("crate://me:12/hunter2@h/s", &UrlError::UnescapedPassword, "%2F");
     check("crate://me:hunter2@x@h/s", &UrlError::UnescapedPassword, "%40");
     check("crate://me:hunter2?x@h/s", &UrlError::UnescapedPassword, "%3F");
+    check("crate://me:@?hunter2=@h/s", &UrlError::UnescapedPassword, "%40");
     check("crate://me:hunter2#x@h/s", &UrlError::Fragment, "%23");
     check("crate://me:hunter2%x@h/s", &UrlError::Percent { part: "password" }, "%25");
     check("crate:me:hunter2@h/s", &UrlError::UnescapedPassword, "%40");

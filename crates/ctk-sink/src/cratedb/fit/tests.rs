@@ -1,3 +1,5 @@
+//! What is sent for a value, type by type.
+
 use ctk_flow::Value;
 use proptest::prelude::*;
 
