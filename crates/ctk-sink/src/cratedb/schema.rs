@@ -53,7 +53,8 @@ impl Schema {
                    WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position";
         let key = client.execute(sql, &of_table).await.map_err(DbError::cratedb(what()))?;
         let sql = format!("SHOW CREATE TABLE {}.{}", quote(schema), quote(table));
-        let created = client.execute(&sql, &[]).await.map_err(DbError::cratedb(what()))?;
+        // What only this tells is a convenience: without it, siblings are used where none are needed.
+        let created = client.execute(&sql, &[]).await.unwrap_or_default();
         let created = created.rows.first().and_then(|row| row.first()).and_then(Value::as_str);
         let key =
             key.rows.iter().filter_map(|row| row.first()?.as_str().map(str::to_owned)).collect();
@@ -71,13 +72,13 @@ impl Schema {
             let of = Type::of_name(of, number(4), number(5));
             match path.as_slice() {
                 [name] => {
-                    let declared =
-                        |text: &str| created.contains(&format!("{} {text}", quote(name)));
+                    let declared = declaration(created, name);
+                    let is_long = ["INDEX OFF", "columnstore = false"]
+                        .iter()
+                        .all(|clause| declared.contains(clause));
                     let of = match of {
-                        Type::Object(_) if declared("OBJECT(IGNORED)") => Type::Ignored,
-                        Type::Text { .. } if declared("TEXT INDEX OFF STORAGE WITH") => {
-                            Type::Text { is_long: true }
-                        }
+                        Type::Object(_) if declared.starts_with("OBJECT(IGNORED)") => Type::Ignored,
+                        Type::Text { .. } => Type::Text { is_long },
                         of => of,
                     };
                     let is_generated = row.get(3).and_then(Value::as_str) == Some("ALWAYS");
@@ -142,6 +143,15 @@ impl Schema {
     }
 }
 
+/// Returns what `SHOW CREATE TABLE` says behind the name of a column; nothing when it cannot be found.
+fn declaration<'a>(created: &'a str, name: &str) -> &'a str {
+    let (_, behind) = created.split_once(&format!("\n   {} ", quote(name))).unwrap_or_default();
+    // The next column stands as far to the left; what belongs to this one does not.
+    let ends = ["\n   \"", "\n   PRIMARY", "\n)"];
+    let end = ends.iter().filter_map(|end| behind.find(end)).min();
+    end.and_then(|end| behind.get(..end)).unwrap_or(behind)
+}
+
 fn path(row: &[Value]) -> Option<Vec<String>> {
     let mut path = vec![row.first()?.as_str()?.to_owned()];
     if let Some(keys) = row.get(1)?.as_array() {
@@ -166,13 +176,22 @@ mod tests {
             json!(["list", ["x"], "text", "NEVER", null, null, null]),
             json!(["raw", [], "object", "NEVER", null, null, null]),
             json!(["long", [], "text", "NEVER", null, null, null]),
+            json!(["short", [], "text", "NEVER", null, null, null]),
             json!(["amount", [], "numeric", "NEVER", 10, 2, null]),
             json!(["day", [], "timestamp with time zone", "ALWAYS", null, null, null]),
         ];
         let rows: Vec<Vec<Value>> =
             rows.iter().map(|row| row.as_array().unwrap().clone()).collect();
-        let created = "CREATE TABLE \"s\".\"t\" (\n   \"raw\" OBJECT(IGNORED),\n   \"long\" TEXT INDEX OFF STORAGE WITH (\n";
-        let schema = Schema::of_rows(&rows, vec!["id".into()], created);
+        let created = [
+            "CREATE TABLE IF NOT EXISTS \"s\".\"t\" (",
+            "   \"o\" OBJECT(DYNAMIC) AS (\n      \"raw\" TEXT\n   ),",
+            "   \"raw\" OBJECT(IGNORED),",
+            "   \"short\" TEXT,",
+            "   \"long\" TEXT INDEX OFF STORAGE WITH (\n      columnstore = false\n   )",
+            ")",
+        ];
+        let created = created.join("\n");
+        let schema = Schema::of_rows(&rows, vec!["id".into()], &created);
         let path = |path: &[&str]| path.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
         let check = |names: &[&str], expected: Type| {
             assert_eq!(schema.get(&path(names)), Some(&expected), "{names:?}");
@@ -182,6 +201,7 @@ mod tests {
         check(&["list", "x"], Type::Text { is_long: false });
         check(&["raw"], Type::Ignored);
         check(&["long"], Type::Text { is_long: true });
+        check(&["short"], Type::Text { is_long: false });
         check(&["amount"], Type::Numeric { precision: Some(10), scale: Some(2) });
         assert_eq!(schema.get(&path(&["o", "b"])), None);
         let column = |name: &str| &schema.columns[schema.slot(name).unwrap()];
