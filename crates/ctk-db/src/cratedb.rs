@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 pub use answer::{Answer, RowError, RowResult};
 pub use config::{CrateDbConfig, Gzip, OPTIONS, Tls};
-pub use error::CrateDbError;
+pub use error::{Blame, CrateDbError};
 
 use transport::Transport;
 
@@ -105,14 +105,20 @@ impl Client {
     }
 
     async fn send(&self, body: Bytes) -> Result<Bytes, CrateDbError> {
-        let start = Instant::now();
         let send = || self.transport.send(body.clone());
         if !self.is_patient {
             return send().await;
         }
+        let start = Instant::now();
+        // When the server, which answers, said first that it does not know the table.
+        let mut unknown = None;
         send.retry(patience())
             .when(|error| {
-                error.is_temporary() || (error.is_unknown() && start.elapsed() < STARTING)
+                if !error.is_unknown() {
+                    unknown = None;
+                    return error.is_temporary();
+                }
+                unknown.get_or_insert_with(Instant::now).elapsed() < STARTING
             })
             .notify(|error, pause| {
                 // The first one is nothing to worry about: connections that are kept alive break.

@@ -62,6 +62,20 @@ pub fn integral(value: f64) -> Option<i64> {
     exact.then_some(value as i64)
 }
 
+/// Returns the integer that a decimal is as it is written, `5.0` as 5; none for one with another fraction, and for `-0.0`.
+pub fn whole(text: &str) -> Option<i64> {
+    let is_significant = |digit: &u8| digit.is_ascii_digit();
+    if text.contains(['e', 'E']) {
+        // With so few digits, the double is the number.
+        let digits = text.bytes().filter(is_significant).count();
+        return double(text).and_then(integral).filter(|_| digits <= 15);
+    }
+    let (digits, fraction) = text.split_once('.')?;
+    let is_whole = fraction.bytes().all(|digit| digit == b'0');
+    let value = digits.parse().ok().filter(|_| is_whole)?;
+    (value != 0 || !text.starts_with('-')).then_some(value)
+}
+
 /// Returns the double that an integer is, when it is one exactly.
 #[expect(clippy::cast_precision_loss, reason = "the range was checked")]
 pub fn exact_double(value: i64) -> Option<f64> {
@@ -157,6 +171,24 @@ mod tests {
         check(1.7, None);
         check(1e300, None);
         check(9_007_199_254_740_994.0, None);
+    }
+
+    #[test]
+    fn decimals_are_integers_by_their_digits() {
+        let check = |text: &str, expected: Option<i64>| assert_eq!(whole(text), expected, "{text}");
+        check("5.0", Some(5));
+        check("-5.000", Some(-5));
+        check("1.7", None);
+        check("9007199254740993.0", Some(9_007_199_254_740_993));
+        check("4503599627370497.25", None);
+        check("9223372036854775808.0", None);
+        check("-0.0", None);
+        check("0.0", Some(0));
+        check("1e3", Some(1000));
+        check("1.5e1", Some(15));
+        check("1.5e0", None);
+        check("9007199254740993e0", None);
+        check("1e30", None);
     }
 
     proptest! {

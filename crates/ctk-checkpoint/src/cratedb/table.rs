@@ -2,7 +2,7 @@
 
 use ctk_db::{
     DbError,
-    cratedb::{Client, CrateDbError},
+    cratedb::{Blame, Client, CrateDbError},
     quote,
 };
 use ctk_flow::{Millis, ShardId};
@@ -213,8 +213,9 @@ impl Table {
             results => results.map_err(DbError::cratedb(format!("write table {}", self.name)))?,
         };
         // Only the first ten failures say why, so that one of them speaks for the others.
-        let is_temporary =
-            results.iter().any(|row| row.error.as_ref().is_some_and(|error| error.is_temporary()));
+        let is_temporary = results
+            .iter()
+            .any(|row| row.error.as_ref().is_some_and(|error| error.blame() == Blame::Nobody));
         let failed = rows.iter().zip(results).filter(|(_, result)| result.rowcount != 1);
         Ok(failed
             .map(|(row, result)| Failure {

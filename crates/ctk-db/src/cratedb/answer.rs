@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::CrateDbError;
+use super::{Blame, CrateDbError};
 
 /// The answer to one statement.
 #[derive(Debug, Default, Deserialize)]
@@ -35,9 +35,21 @@ pub struct RowError {
 }
 
 impl RowError {
-    /// Returns true when the row itself is not to blame, and may be stored later.
-    pub fn is_temporary(&self) -> bool {
-        super::error::is_temporary(self.code, &self.message)
+    /// Returns whose fault it is.
+    pub fn blame(&self) -> Blame {
+        super::error::blame(self.code, &self.message)
+    }
+}
+
+impl std::fmt::Display for RowError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (code {})", self.message, self.code)
+    }
+}
+
+impl From<RowError> for CrateDbError {
+    fn from(error: RowError) -> Self {
+        Self::Sql { code: error.code, message: error.message }
     }
 }
 

@@ -80,7 +80,7 @@ impl CrateDbError {
             // An answer that is cut off is a broken connection.
             Self::Answer(error) => error.is_eof(),
             Self::Http { status, .. } => matches!(status, 408 | 429 | 500..),
-            Self::Sql { code, message } => is_temporary(*code, message),
+            Self::Sql { code, message } => blame(*code, message) == Blame::Nobody,
             Self::Setup(_)
             | Self::Unauthorized { .. }
             | Self::TooLarge
@@ -91,27 +91,31 @@ impl CrateDbError {
 
     /// Returns true when CrateDB knows no such table, column or schema. It says so of all of them while it starts.
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Sql { code: 4040 | 4041 | 4043 | 4045 | 4046, .. })
+        self.blame() == Some(Blame::Table)
     }
 
     /// Returns true when the request as such is refused, perhaps for one of its rows: nothing of it was stored.
     pub fn is_refused(&self) -> bool {
         match self {
-            Self::TooLarge => true,
-            // What the user may not do, no row may; what is unknown is so for all.
-            Self::Sql { code, .. } => {
-                !self.is_temporary()
-                    && !self.is_unknown()
-                    && !matches!(code, 4007 | 4010 | 4011 | 4030..=4039)
-            }
-            Self::Http { status, .. } => *status == 400,
-            _ => false,
+            Self::TooLarge | Self::Http { status: 400, .. } => true,
+            _ => matches!(self.blame(), Some(Blame::Row | Blame::Doubtful)),
+        }
+    }
+
+    /// Returns whose fault it is, where CrateDB itself refused the request.
+    pub fn blame(&self) -> Option<Blame> {
+        match self {
+            Self::Sql { code, message } => Some(blame(*code, message)),
+            _ => None,
         }
     }
 
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Unreachable { source, .. } if is_about_certificate(source.as_ref()) => {
+                "the certificate of the server is not trusted; sslmode=require encrypts without verifying it"
+            }
             Self::Unreachable { .. } => {
                 "check host and port: the address takes the HTTP port, 4200 by default, not that of PostgreSQL"
             }
@@ -137,12 +141,51 @@ impl CrateDbError {
     }
 }
 
-/// Codes of faults that go away by themselves: a node that closes, starts, or takes no writes for a while; shards that are
-/// not there; a job that was killed.
-pub(super) fn is_temporary(code: u32, message: &str) -> bool {
-    matches!(code, 4031 | 4032 | 4037 | 5001..=5003 | 5030..=5039)
-        // Overload has no code of its own.
-        || ["CircuitBreakingException", "RejectedExecutionException"].iter().any(|name| message.contains(name))
+fn is_about_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.into_iter().any(|cause| cause.to_string().contains("certificate"))
+}
+
+/// Whose fault a refusal is, as far as its code and its message tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The row: it will never be stored as it is.
+    Row,
+    /// Nobody: the same works later.
+    Nobody,
+    /// Perhaps the row, perhaps the node: code 5000 is for all that has none of its own.
+    Doubtful,
+    /// The table: it is not what it was, or not known to a node that starts.
+    Table,
+    /// The user, who may not do this.
+    User,
+}
+
+/// Errors with code 5000 that a value can cause.
+const OF_VALUES: [&str; 4] = [
+    "ClassCastException",
+    "IllegalArgumentException",
+    "NumberFormatException",
+    "ConversionException",
+];
+
+/// Overload has no code of its own in all versions.
+const OF_OVERLOAD: [&str; 2] = ["CircuitBreakingException", "RejectedExecutionException"];
+
+/// Sorts what CrateDB says of a request or of a row of it
+/// (<https://cratedb.com/docs/crate/reference/en/latest/interfaces/http.html#error-codes>).
+pub(super) fn blame(code: u32, message: &str) -> Blame {
+    let names = |classes: &[&str]| classes.iter().any(|name| message.contains(name));
+    match code {
+        _ if names(&OF_OVERLOAD) => Blame::Nobody,
+        // Nodes and tables that take no writes for a time, a node that closes, shards that are not there, a job that was
+        // killed, too many requests.
+        4031..=4037 | 4290 | 5001..=5005 | 5030..=5039 => Blame::Nobody,
+        4007 | 4010 | 4011 => Blame::User,
+        4040 | 4041 | 4043 | 4045 | 4046 => Blame::Table,
+        5000 if !names(&OF_VALUES) => Blame::Doubtful,
+        _ => Blame::Row,
+    }
 }
 
 #[cfg(test)]
@@ -159,6 +202,9 @@ mod tests {
         check(4003, false, true);
         check(4008, false, true);
         check(5000, false, true);
+        check(4033, true, false);
+        check(4290, true, false);
+        check(5005, true, false);
         check(4010, false, false);
         check(4011, false, false);
         check(4041, false, false);
@@ -166,7 +212,9 @@ mod tests {
         check(4032, true, false);
         check(4037, true, false);
         check(5002, true, false);
-        assert!(is_temporary(5000, "CircuitBreakingException[Allocating 3mb …]"));
+        assert_eq!(blame(5000, "CircuitBreakingException[Allocating 3mb …]"), Blame::Nobody);
+        assert_eq!(blame(5000, "ClassCastException[class java.lang.String]"), Blame::Row);
+        assert_eq!(blame(5000, "NodeDisconnectedException[…]"), Blame::Doubtful);
         assert!(CrateDbError::Http { status: 503, message: String::new() }.is_temporary());
         assert!(!CrateDbError::Http { status: 404, message: String::new() }.is_temporary());
         assert!(CrateDbError::TooLarge.is_refused());

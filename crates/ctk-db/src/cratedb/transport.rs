@@ -147,6 +147,10 @@ fn refusal(status: StatusCode, body: &[u8]) -> CrateDbError {
         Ok(Refusal { error }) => {
             CrateDbError::Sql { code: error.code, message: shorten(&error.message) }
         }
+        // Its own, but longer than what is read: a value that is told, or a request that is repeated.
+        Err(_) if body.starts_with(b"{\"error\"") => {
+            CrateDbError::Sql { code: u32::from(status.as_u16()) * 10, message: text(body) }
+        }
         Err(_) => match status {
             StatusCode::PAYLOAD_TOO_LARGE => CrateDbError::TooLarge,
             StatusCode::UNAUTHORIZED => CrateDbError::Unauthorized { message: text(body) },
@@ -193,10 +197,8 @@ mod tests {
             refusal(StatusCode::BAD_REQUEST, long.as_bytes()).to_string().chars().count() < 430
         );
         // Longer than what is read: no JSON any more.
-        check(
-            400,
-            r#"{"error":{"message":"SQLPa"#,
-            r#"the answer has HTTP status 400: {"error":{"message":"SQLPa"#,
-        );
+        check(400, r#"{"error":{"message":"SQLPa"#, r#"{"error":{"message":"SQLPa (code 4000)"#);
+        let cut = refusal(StatusCode::INTERNAL_SERVER_ERROR, br#"{"error":{"message":"IllegalArg"#);
+        assert!(cut.is_refused() && !cut.is_temporary(), "{cut}");
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     envelope::push_json_text,
-    kinds::{double, exact_double, integral},
+    kinds::{double, exact_double, whole},
     names::variant,
 };
 
@@ -39,8 +39,7 @@ pub(super) fn write(of: &Type, item: &Item<'_>, out: &mut String) -> Result<bool
             integer(*value, out);
         }
         (Type::Integer { min, max }, Item::Decimal(text)) => {
-            let whole =
-                double(text).and_then(integral).filter(|value| (min..=max).contains(&value));
+            let whole = whole(text).filter(|value| (min..=max).contains(&value));
             let Some(value) = whole else { return Ok(false) };
             integer(value, out);
         }
@@ -94,9 +93,16 @@ pub(super) fn write(of: &Type, item: &Item<'_>, out: &mut String) -> Result<bool
             let keep = |name: &str, item: &Item<'_>, out: &mut String| known(keys, name, item, out);
             object(members, keep, out)?;
         }
-        (Type::Ignored, Item::Object(_, members)) => object(members, ignored_key, out)?,
-        (Type::Other, Item::Text(text)) => text.write(out),
-        (Type::Other, Item::Array(json, _) | Item::Object(json, _)) => out.push_str(json),
+        (Type::Ignored(keys), Item::Object(_, members)) => {
+            let keep = |name: &str, item: &Item<'_>, out: &mut String| match keys.get(name) {
+                // What is declared in it has its type, as anywhere.
+                Some(_) => known(keys, name, item, out),
+                None => ignored_key(name, item, out),
+            };
+            object(members, keep, out)?;
+        }
+        (Type::Geo, Item::Text(text)) => text.write(out),
+        (Type::Geo, Item::Array(json, _) | Item::Object(json, _)) => out.push_str(json),
         _ => return Ok(false),
     }
     Ok(true)
@@ -223,13 +229,22 @@ fn known(
     Ok(if written { Kept::Yes } else { Kept::No })
 }
 
-/// Writes what is in an `OBJECT(IGNORED)`: everything as it is, but integers beyond 64 bits, which CrateDB would change.
+/// Writes what is in an `OBJECT(IGNORED)`: everything as it is, but numbers that CrateDB would change.
 fn ignored_key(name: &str, item: &Item<'_>, out: &mut String) -> Result<Kept, Missing> {
-    if matches!(item, Item::Big(_)) && !name.ends_with("__text") {
+    if is_beyond_numbers(item) && !name.ends_with("__text") {
         return Ok(Kept::No);
     }
     ignored(item, out)?;
     Ok(Kept::Yes)
+}
+
+/// Returns true for digits that no number of CrateDB holds.
+fn is_beyond_numbers(item: &Item<'_>) -> bool {
+    match item {
+        Item::Big(_) => true,
+        Item::Decimal(text) => double(text).is_none(),
+        _ => false,
+    }
 }
 
 fn ignored(item: &Item<'_>, out: &mut String) -> Result<(), Missing> {
@@ -237,8 +252,10 @@ fn ignored(item: &Item<'_>, out: &mut String) -> Result<(), Missing> {
         Item::Null => out.push_str("null"),
         Item::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Item::Integer(value) => integer(*value, out),
-        Item::Decimal(text) => out.push_str(text),
-        Item::Big(digits) => push_json_text(digits, out),
+        Item::Big(digits) | Item::Decimal(digits) if is_beyond_numbers(item) => {
+            push_json_text(digits, out);
+        }
+        Item::Big(digits) | Item::Decimal(digits) => out.push_str(digits),
         Item::Text(text) => text.write(out),
         Item::Bytes(_) => {}
         Item::Object(_, members) => object(members, ignored_key, out)?,
@@ -280,8 +297,6 @@ fn numeric(item: &Item<'_>, precision: Option<u64>, scale: Option<u64>) -> Optio
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let whole = whole.trim_start_matches(['-', '0']).len() as u64;
     let fraction = fraction.trim_end_matches('0').len() as u64;
-    // A precision without a scale means integers.
-    let scale = scale.or(precision.map(|_| 0));
     let fits = scale.is_none_or(|scale| fraction <= scale)
         && precision.is_none_or(|precision| whole + scale.unwrap_or(0) <= precision);
     fits.then_some(text)

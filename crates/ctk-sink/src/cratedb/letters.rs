@@ -9,7 +9,7 @@ use backon::BackoffBuilder;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ctk_db::{
     DbError,
-    cratedb::{Client, RowError, patience},
+    cratedb::{Blame, Client, RowError, patience},
     quote,
 };
 use ctk_flow::{DeadLetter, ShardId};
@@ -68,7 +68,7 @@ pub(super) async fn keep(
             for (row, result) in rows.into_iter().zip(results) {
                 match (result.rowcount, result.error) {
                     (0.., _) => {}
-                    (_, Some(error)) if !error.is_temporary() => {
+                    (_, Some(error)) if matches!(error.blame(), Blame::Row | Blame::User) => {
                         return Err(refused(settings, &error));
                     }
                     _ => left.push(row),
@@ -117,8 +117,5 @@ fn row(settings: &Settings, shard: &ShardId, letter: &DeadLetter) -> Vec<Value> 
 }
 
 fn refused(settings: &Settings, error: &RowError) -> SinkError {
-    SinkError::LetterRefused {
-        table: name(settings),
-        error: format!("{} (code {})", error.message, error.code),
-    }
+    SinkError::LetterRefused { table: name(settings), error: error.to_string() }
 }

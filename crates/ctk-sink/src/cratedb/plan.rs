@@ -1,5 +1,7 @@
 //! Which type a new column or key gets: that of the first value, with an eye on those that come. Pure.
 
+use std::collections::HashMap;
+
 use ctk_flow::Row;
 
 use super::{
@@ -31,7 +33,7 @@ pub(super) fn plan(
     };
     let of = match kind.column() {
         // A record as a whole is one value: its members make no columns.
-        Type::Object(_) if is_document && missing.path == ["data"] => Type::Ignored,
+        Type::Object(_) if is_document && missing.path == ["data"] => Type::Ignored(HashMap::new()),
         of => of,
     };
     schema.insert(&missing.path, of);

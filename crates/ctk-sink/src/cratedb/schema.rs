@@ -77,8 +77,13 @@ impl Schema {
                         .iter()
                         .all(|clause| declared.contains(clause));
                     let of = match of {
-                        Type::Object(_) if declared.starts_with("OBJECT(IGNORED)") => Type::Ignored,
+                        Type::Object(_) if declared.starts_with("OBJECT(IGNORED)") => {
+                            Type::Ignored(HashMap::new())
+                        }
                         Type::Text { .. } => Type::Text { is_long },
+                        of if declared.starts_with("NUMERIC(") => {
+                            Type::numeric(declared).unwrap_or(of)
+                        }
                         of => of,
                     };
                     let is_generated = row.get(3).and_then(Value::as_str) == Some("ALWAYS");
@@ -177,7 +182,8 @@ mod tests {
             json!(["raw", [], "object", "NEVER", null, null, null]),
             json!(["long", [], "text", "NEVER", null, null, null]),
             json!(["short", [], "text", "NEVER", null, null, null]),
-            json!(["amount", [], "numeric", "NEVER", 10, 2, null]),
+            json!(["amount", [], "numeric", "NEVER", 10, null, null]),
+            json!(["o", ["amount"], "numeric", "NEVER", 10, null, null]),
             json!(["day", [], "timestamp with time zone", "ALWAYS", null, null, null]),
         ];
         let rows: Vec<Vec<Value>> =
@@ -187,6 +193,7 @@ mod tests {
             "   \"o\" OBJECT(DYNAMIC) AS (\n      \"raw\" TEXT\n   ),",
             "   \"raw\" OBJECT(IGNORED),",
             "   \"short\" TEXT,",
+            "   \"amount\" NUMERIC(10, 2),",
             "   \"long\" TEXT INDEX OFF STORAGE WITH (\n      columnstore = false\n   )",
             ")",
         ];
@@ -199,10 +206,11 @@ mod tests {
         let bigint = Type::of_name("bigint", None, None);
         check(&["o", "a"], bigint);
         check(&["list", "x"], Type::Text { is_long: false });
-        check(&["raw"], Type::Ignored);
+        check(&["raw"], Type::Ignored(HashMap::new()));
         check(&["long"], Type::Text { is_long: true });
         check(&["short"], Type::Text { is_long: false });
         check(&["amount"], Type::Numeric { precision: Some(10), scale: Some(2) });
+        check(&["o", "amount"], Type::Unknown);
         assert_eq!(schema.get(&path(&["o", "b"])), None);
         let column = |name: &str| &schema.columns[schema.slot(name).unwrap()];
         assert!(column("id").is_key && column("day").is_generated && !column("o").is_key);

@@ -5,12 +5,12 @@
 //! is refused as a whole, which the first bad value can cause without saying whose it is, is halved until the bad row stands
 //! alone. What was sent before is sent again without harm: the key absorbs it.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 use backon::BackoffBuilder;
 use ctk_db::{
     DbError,
-    cratedb::{Client, CrateDbError, RowResult, patience},
+    cratedb::{Blame, Client, CrateDbError, RowError, RowResult, patience},
 };
 use tracing::{debug, warn};
 
@@ -23,6 +23,9 @@ use crate::SinkError;
 
 /// Rows in a request of which all failures have a reason.
 const EXPLAINED: usize = 10;
+
+/// How often an error is waited out that may be the row's or the node's: a minute, about.
+const DOUBTS: u32 = 10;
 
 /// The code of a key that is there already.
 const DUPLICATE: u32 = 4091;
@@ -59,6 +62,7 @@ pub(super) async fn send(
     let mut fates: Vec<Option<Fate>> = vec![None; rows.len()];
     let mut work = VecDeque::from([(0..rows.len()).collect::<Vec<_>>()]);
     let mut pauses = patience().build();
+    let mut doubts = 0;
     while let Some(part) = work.pop_front() {
         if part.is_empty() {
             continue;
@@ -66,23 +70,31 @@ pub(super) async fn send(
         let request = rows.request(schema, &table, conflict, &part);
         match client.bulk(request, part.len()).await {
             Ok(results) => {
-                let again = settle(&part, results, &mut fates);
-                if again.temporary.is_empty() {
-                    pauses = patience().build();
-                } else {
-                    let pause: Duration = pauses.next().unwrap_or_default();
-                    warn!(
-                        rows = again.temporary.len(),
-                        ?pause,
-                        reason = again.reason.as_deref().unwrap_or_default(),
-                        "CrateDB does not take rows now; trying again"
-                    );
-                    tokio::time::sleep(pause).await;
-                    work.push_back(again.temporary);
+                let again = settle(&part, results, &mut fates, doubts < DOUBTS);
+                match again.failure {
+                    Some(error) => match error.blame() {
+                        Blame::Table => return Ok(Sent::Stale(error.into())),
+                        Blame::User => return Err(failed(settings, error.into())),
+                        blame => {
+                            doubts += u32::from(blame == Blame::Doubtful);
+                            let pause = pauses.next().unwrap_or_default();
+                            warn!(rows = again.later.len(), ?pause, %error, "CrateDB does not take rows now; trying again");
+                            tokio::time::sleep(pause).await;
+                        }
+                    },
+                    None => pauses = patience().build(),
                 }
+                work.push_back(again.later);
                 work.extend(again.unexplained.chunks(EXPLAINED).map(<[usize]>::to_vec));
             }
             Err(error) if error.is_unknown() => return Ok(Sent::Stale(error)),
+            Err(error) if error.blame() == Some(Blame::Doubtful) && doubts < DOUBTS => {
+                doubts += 1;
+                let pause = pauses.next().unwrap_or_default();
+                warn!(rows = part.len(), ?pause, %error, "CrateDB does not take rows now; trying again");
+                tokio::time::sleep(pause).await;
+                work.push_back(part);
+            }
             Err(error) if error.is_refused() => match part.as_slice() {
                 [row] => fates[*row] = Some(Fate::Refused(error.to_string())),
                 part => {
@@ -92,43 +104,66 @@ pub(super) async fn send(
                     work.push_front(left.to_vec());
                 }
             },
-            Err(error) => {
-                return Err(DbError::cratedb(format!("insert into table {}", settings.table))(
-                    error,
-                )
-                .into());
-            }
+            Err(error) => return Err(failed(settings, error)),
         }
     }
     Ok(Sent::All(fates.into_iter().map(|fate| fate.unwrap_or_else(unexplained)).collect()))
 }
 
+fn failed(settings: &Settings, error: CrateDbError) -> SinkError {
+    DbError::cratedb(format!("insert into table {}", settings.table))(error).into()
+}
+
 /// Rows to be sent again.
 #[derive(Default)]
 struct Again {
-    temporary: Vec<usize>,
-    /// Why.
-    reason: Option<String>,
+    /// After a pause.
+    later: Vec<usize>,
+    /// Why: the gravest reason.
+    failure: Option<RowError>,
     unexplained: Vec<usize>,
 }
 
-fn settle(part: &[usize], results: Vec<RowResult>, fates: &mut [Option<Fate>]) -> Again {
+impl Again {
+    fn later(&mut self, row: usize, error: RowError) {
+        self.later.push(row);
+        let gravity = |blame: Blame| match blame {
+            Blame::User => 3,
+            Blame::Table => 2,
+            Blame::Doubtful => 1,
+            Blame::Nobody | Blame::Row => 0,
+        };
+        if self
+            .failure
+            .as_ref()
+            .is_none_or(|before| gravity(before.blame()) < gravity(error.blame()))
+        {
+            self.failure = Some(error);
+        }
+    }
+}
+
+/// Notes the fates of rows, and returns those that have none yet. What is doubtful has one when `may_doubt` is false.
+fn settle(
+    part: &[usize],
+    results: Vec<RowResult>,
+    fates: &mut [Option<Fate>],
+    may_doubt: bool,
+) -> Again {
     let mut again = Again::default();
     for (row, result) in part.iter().zip(results) {
         fates[*row] = match (result.rowcount, result.error) {
             (1.., _) => Some(Fate::Written),
             (0, _) => Some(Fate::Present),
-            (_, Some(error)) if error.is_temporary() => {
-                again.temporary.push(*row);
-                again
-                    .reason
-                    .get_or_insert_with(|| format!("{} (code {})", error.message, error.code));
-                None
-            }
             (_, Some(error)) if error.code == DUPLICATE => Some(Fate::Duplicate),
-            (_, Some(error)) => {
-                Some(Fate::Refused(format!("{} (code {})", error.message, error.code)))
-            }
+            (_, Some(error)) => match error.blame() {
+                Blame::Row => Some(Fate::Refused(error.to_string())),
+                Blame::Doubtful if !may_doubt => Some(Fate::Refused(error.to_string())),
+                _ => {
+                    again.later(*row, *error);
+                    None
+                }
+            },
             (_, None) if part.len() > EXPLAINED => {
                 again.unexplained.push(*row);
                 None

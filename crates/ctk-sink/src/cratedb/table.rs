@@ -58,7 +58,7 @@ impl Known {
                 Some(Type::Timestamp { .. } | Type::Integer { .. }) => Time::Millis,
                 _ => Time::Text,
             },
-            Some(Type::Ignored) | None => Time::Text,
+            Some(Type::Ignored(_)) | None => Time::Text,
             Some(_) if settings.envelope == Envelope::Full => {
                 return Err(SinkError::OtherColumn {
                     table: settings.table.clone(),

@@ -34,11 +34,13 @@ pub(super) enum Type {
     Ip,
     /// An object whose keys have types.
     Object(HashMap<String, Self>),
-    /// `OBJECT(IGNORED)`: anything goes.
-    Ignored,
+    /// `OBJECT(IGNORED)`: anything goes, but under the keys that are declared.
+    Ignored(HashMap<String, Self>),
     Array(Box<Self>),
-    /// What is left to CrateDB, as `geo_shape`.
-    Other,
+    /// Points and shapes, which are left to CrateDB: it refuses what is none.
+    Geo,
+    /// A type of which we do not know what it does to a value: it gets none.
+    Unknown,
 }
 
 /// CrateDB refuses the smallest and the largest 64-bit integer.
@@ -64,9 +66,21 @@ impl Type {
             "timestamp without time zone" => Self::Timestamp { has_zone: false },
             "ip" => Self::Ip,
             "object" => Self::Object(HashMap::new()),
-            _ if name.starts_with("numeric") => Self::Numeric { precision, scale },
-            _ => Self::Other,
+            // CrateDB tells the precision here, and never the scale: then it cannot be known what would be rounded.
+            "numeric" if precision.is_none() || scale.is_some() => {
+                Self::Numeric { precision, scale }
+            }
+            "geo_point" | "geo_shape" => Self::Geo,
+            _ => Self::Unknown,
         }
+    }
+
+    /// Returns the type of a column that is declared as `NUMERIC(precision, scale)`.
+    pub(super) fn numeric(declared: &str) -> Option<Self> {
+        let (arguments, _) = declared.strip_prefix("NUMERIC(")?.split_once(')')?;
+        let (precision, scale) = arguments.split_once(',').unwrap_or((arguments, "0"));
+        let (precision, scale) = (precision.trim().parse().ok()?, scale.trim().parse().ok()?);
+        Some(Self::Numeric { precision: Some(precision), scale: Some(scale) })
     }
 
     /// Returns the declaration of a type that we make ([`Kind::column`]).
@@ -79,9 +93,9 @@ impl Type {
             Self::Text { is_long: true } => {
                 "TEXT INDEX OFF STORAGE WITH (columnstore = false)".into()
             }
-            Self::Text { is_long: false } | Self::Ip | Self::Other => "TEXT".into(),
+            Self::Text { is_long: false } | Self::Ip | Self::Geo | Self::Unknown => "TEXT".into(),
             Self::Timestamp { .. } => "TIMESTAMP WITH TIME ZONE".into(),
-            Self::Ignored => "OBJECT(IGNORED)".into(),
+            Self::Ignored(_) => "OBJECT(IGNORED)".into(),
             Self::Array(element) => format!("ARRAY({})", element.declare()),
             Self::Object(keys) if keys.is_empty() => "OBJECT(DYNAMIC)".into(),
             Self::Object(keys) => {
@@ -100,7 +114,7 @@ impl Type {
     pub(super) fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Text { .. }, Self::Text { .. })
-            | (Self::Object(_) | Self::Ignored, Self::Object(_) | Self::Ignored) => true,
+            | (Self::Object(_) | Self::Ignored(_), Self::Object(_) | Self::Ignored(_)) => true,
             (Self::Array(one), Self::Array(two)) => one.is_like(two),
             (one, two) => one == two,
         }
@@ -109,7 +123,7 @@ impl Type {
     /// Returns the keys of an object, or of the objects of an array.
     pub(super) fn keys(&self) -> Option<&HashMap<String, Self>> {
         match self {
-            Self::Object(keys) => Some(keys),
+            Self::Object(keys) | Self::Ignored(keys) => Some(keys),
             Self::Array(element) => element.keys(),
             _ => None,
         }
@@ -118,7 +132,7 @@ impl Type {
     /// Returns the same to be changed.
     pub(super) fn keys_mut(&mut self) -> Option<&mut HashMap<String, Self>> {
         match self {
-            Self::Object(keys) => Some(keys),
+            Self::Object(keys) | Self::Ignored(keys) => Some(keys),
             Self::Array(element) => element.keys_mut(),
             _ => None,
         }

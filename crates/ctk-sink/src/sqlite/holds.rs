@@ -6,7 +6,7 @@
 
 use ctk_flow::Value;
 
-use crate::kinds::{Kind, double, exact_double, integral};
+use crate::kinds::{Kind, double, exact_double, whole};
 
 /// The kinds of columns, told apart by what they do to a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,10 @@ impl Holds {
             (Self::Integer | Self::Numeric, Bound::Integer(_))
             | (Self::Real | Self::Numeric, Bound::Real(_))
             | (Self::Text, Bound::Text(_)) => Some(bound),
-            (Self::Integer, Bound::Real(value)) => integral(value).map(Bound::Integer),
+            (Self::Integer, Bound::Real(_)) => match value {
+                Value::Decimal(text) => whole(text).map(Bound::Integer),
+                _ => None,
+            },
             (Self::Real, Bound::Integer(value)) => exact_double(value).map(Bound::Real),
             // A date stays text in such a column; what looks like a number would become one.
             (Self::Numeric, Bound::Text(text)) if !looks_numeric(text) => Some(bound),
@@ -138,6 +141,12 @@ mod tests {
         check(Holds::Integer, Value::Integer(5), Some(Bound::Integer(5)));
         check(Holds::Integer, Value::Decimal("5.0"), Some(Bound::Integer(5)));
         check(Holds::Integer, Value::Decimal("1.7"), None);
+        check(
+            Holds::Integer,
+            Value::Decimal("9007199254740993.0"),
+            Some(Bound::Integer(9_007_199_254_740_993)),
+        );
+        check(Holds::Integer, Value::Decimal("4503599627370497.25"), None);
         check(Holds::Integer, Value::Text("5"), None);
         check(Holds::Integer, Value::Bool(true), None);
         check(Holds::Integer, Value::BigInteger("18446744073709551615"), None);

@@ -9,6 +9,10 @@ fn object(keys: &[(&str, Type)]) -> Type {
     Type::Object(keys.iter().map(|(key, of)| ((*key).to_owned(), of.clone())).collect())
 }
 
+fn ignored_object() -> Type {
+    Type::Ignored([("k".to_owned(), of("bigint"))].into())
+}
+
 fn of(name: &str) -> Type {
     Type::of_name(name, None, None)
 }
@@ -33,6 +37,8 @@ fn numbers_are_never_changed() {
     check(&bigint, "5", "5");
     check(&bigint, "5.0", "5");
     check(&bigint, "1.7", "-");
+    check(&bigint, "9007199254740993.0", "9007199254740993");
+    check(&bigint, "4503599627370497.25", "-");
     check(&bigint, "18446744073709551615", "-");
     check(&bigint, "9223372036854775806", "9223372036854775806");
     check(&bigint, "9223372036854775807", "-");
@@ -63,7 +69,9 @@ fn numbers_are_never_changed() {
         "18446744073709551615.5",
         r#""18446744073709551615.5""#,
     );
-    check(&Type::of_name("numeric", Some(3), None), "1.5", "-");
+    check(&Type::of_name("numeric", Some(3), None), "1", "-");
+    assert_eq!(Type::numeric("NUMERIC(5, 2) NOT NULL"), Some(numeric));
+    check(&Type::numeric("NUMERIC(3)").unwrap(), "1.5", "-");
 }
 
 #[test]
@@ -152,21 +160,29 @@ fn objects_keep_their_rules_at_every_depth() {
 #[test]
 fn in_an_ignored_object_anything_goes_but_what_would_change() {
     check(
-        &Type::Ignored,
+        &ignored_object(),
         r#"{"a": [1, "x", {"b": 1.5}], "c": null}"#,
         r#"{"a":[1,"x",{"b":1.5}],"c":null}"#,
     );
     check(
-        &Type::Ignored,
+        &ignored_object(),
         r#"{"a": 18446744073709551615}"#,
         r#"{"a__text":"18446744073709551615"}"#,
     );
     check(
-        &Type::Ignored,
+        &ignored_object(),
         r#"{"o": {"a": [18446744073709551615]}}"#,
         r#"{"o":{"a":["18446744073709551615"]}}"#,
     );
-    check(&Type::Ignored, "[1]", "-");
+    check(&ignored_object(), "[1]", "-");
+    check(
+        &ignored_object(),
+        r#"{"a": 1e400, "b": [1e400]}"#,
+        r#"{"a__text":"1e400","b":["1e400"]}"#,
+    );
+    // What is declared in it has its type.
+    check(&ignored_object(), r#"{"k": 2, "x": 2.5}"#, r#"{"k":2,"x":2.5}"#);
+    check(&ignored_object(), r#"{"k": 2.5}"#, r#"{"k__double":2.5}"#);
 }
 
 #[test]
