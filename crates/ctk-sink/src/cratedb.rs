@@ -12,6 +12,7 @@ mod chunk;
 pub mod config;
 mod fit;
 mod json;
+mod known;
 mod letters;
 mod names;
 mod plan;

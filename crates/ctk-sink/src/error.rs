@@ -56,6 +56,16 @@ pub enum SinkError {
         /// The table.
         table: String,
     },
+    /// The key of the table has a column that is another one each time.
+    #[error(
+        "the key of table {table} has the column {column} with a default, so records that are read again would be doubled"
+    )]
+    UnstableKey {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
     /// The table lacks a column of the envelope, and is not to be changed.
     #[error("the table {table} has no column {column}, and evolve=none forbids to add it")]
     NoEnvelope {
@@ -145,7 +155,7 @@ impl SinkError {
             Self::NoEnvelope { .. } => Some(
                 "add the column, or say envelope=id or envelope=none in the source address".into(),
             ),
-            Self::OtherColumn { .. } | Self::Altered { .. } => Some("load into another table".into()),
+            Self::OtherColumn { .. } | Self::Altered { .. } | Self::UnstableKey { .. } => Some("load into another table".into()),
             Self::NoPartitionColumn { .. } => {
                 Some("create the table yourself, with the type that this column is to have".into())
             }

@@ -10,9 +10,9 @@ use tokio::sync::oneshot;
 
 use super::{
     Settings,
-    plan::plan,
+    known::Known,
+    plan::{Discovered, discover, plan},
     rows::{Members, Problem, Rows},
-    table::Known,
 };
 use crate::{
     Shared,
@@ -101,10 +101,16 @@ impl Chunk {
         self.bytes += bytes;
         self.parts.push(part);
     }
+
+    /// Returns all rows.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
+        let parts = self.parts.iter().enumerate();
+        parts.flat_map(|(part, Part { rows, .. })| rows.clone().map(move |row| Entry { part, row }))
+    }
 }
 
 /// A row of a chunk: the part, and the row in its batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Entry {
     pub(super) part: usize,
     pub(super) row: usize,
@@ -141,6 +147,9 @@ pub(super) fn encode_and_plan(
     })
 }
 
+/// Siblings that one record may ask for. Each costs another look at the record.
+const MOST_BESIDE: usize = 300;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Growth {
     None,
@@ -163,7 +172,16 @@ fn encode_with(
         entries: Vec::with_capacity(chunk.rows),
         refused: Vec::new(),
     };
-    let mut planned = Vec::new();
+    let may_grow = settings.evolve || !known.exists;
+    let Discovered { mut planned, too_many } = match growth {
+        // A record as a whole has no members to be found.
+        Growth::Plan if may_grow && !settings.is_document => {
+            let barred = known.barred.clone();
+            let is_barred = |name: &str| barred.contains(name);
+            discover(&mut known.to_mut().schema, chunk, is_barred)
+        }
+        Growth::Plan | Growth::None => Discovered::default(),
+    };
     for (index, part) in chunk.parts.iter().enumerate() {
         let changes = &part.delivery.changes;
         let mut members = Members::new(&known.schema, changes);
@@ -171,7 +189,13 @@ fn encode_with(
             EnvelopeWriter::new(&settings.stream, changes.shard()).with_time(known.time);
         for row in part.rows.clone() {
             let entry = Entry { part: index, row };
+            if too_many.contains(&entry) {
+                let why = "the record has more new members than a table may have columns";
+                encoded.refused.push((entry, why.into()));
+                continue;
+            }
             let row = changes.row(row);
+            let planned_before = planned.len();
             let id = part.delivery.ids.get(entry.row);
             loop {
                 let envelope = |out: &mut String| {
@@ -197,26 +221,25 @@ fn encode_with(
                     Err(Problem::Missing(missing)) => missing,
                 };
                 let name = missing.path.join(".");
-                if let Some(why) = known.barred.get(&missing.path) {
-                    encoded
-                        .refused
-                        .push((entry, format!("the column {name} cannot be added: {why}")));
-                    break;
-                }
-                if !settings.evolve && known.exists {
-                    encoded.refused.push((
-                        entry,
-                        format!(
-                            "the table has no column {name}, and evolve=none forbids to add it"
-                        ),
-                    ));
+                let refused = if let Some(why) = known.barred.why(&missing.path) {
+                    Some(format!("the column {name} cannot be added: {why}"))
+                } else if !may_grow {
+                    Some(format!(
+                        "the table has no column {name}, and evolve=none forbids to add it"
+                    ))
+                } else if planned.len() - planned_before > MOST_BESIDE {
+                    Some("too many values of the record do not fit their columns".to_owned())
+                } else {
+                    None
+                };
+                if let Some(why) = refused {
+                    encoded.refused.push((entry, why));
                     break;
                 }
                 if growth == Growth::None {
                     return None;
                 }
-                let ahead = chunk.parts.get(index..).unwrap_or_default();
-                plan(&mut known.to_mut().schema, &missing, ahead, entry.row, settings.is_document);
+                plan(&mut known.to_mut().schema, &missing, settings.is_document);
                 planned.push(missing.path);
                 members = Members::new(&known.schema, changes);
             }

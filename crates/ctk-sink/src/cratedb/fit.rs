@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
 use super::{
-    json::{Item, Text},
+    json::Item,
     names,
     types::{Kind, Scalar, Type, is_long},
 };
@@ -321,35 +321,6 @@ fn timestamp(text: &str, has_zone: bool) -> Option<i64> {
     };
     let is_exact = time.timestamp_subsec_nanos() % 1_000_000 == 0;
     is_exact.then(|| time.timestamp_millis())
-}
-
-/// Returns what a new column is to hold for this kind, when others among `items` are seen as well: integers among decimals
-/// make doubles, as long as a double holds them all.
-pub(super) fn widen<'a>(kind: Kind, items: impl Iterator<Item = &'a Item<'a>>) -> Kind {
-    let (mut decimals, mut exact) = (false, true);
-    let mut see = |item: &Item<'_>| match item {
-        Item::Decimal(text) => decimals |= double(text).is_some(),
-        Item::Integer(value) => exact &= exact_double(*value).is_some(),
-        _ => {}
-    };
-    for item in items {
-        match item {
-            Item::Array(_, elements) => elements.iter().for_each(&mut see),
-            other => see(other),
-        }
-    }
-    match kind {
-        Kind::One(Scalar::Bigint) if decimals && exact => Kind::One(Scalar::Double),
-        Kind::Array(Scalar::Bigint) if decimals && exact => Kind::Array(Scalar::Double),
-        kind => kind,
-    }
-}
-
-/// Text that is only looked at.
-impl<'a> From<&'a str> for Text<'a> {
-    fn from(text: &'a str) -> Self {
-        Self::Plain(text)
-    }
 }
 
 #[cfg(test)]

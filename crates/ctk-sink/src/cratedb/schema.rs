@@ -19,6 +19,8 @@ pub(super) struct Column {
     pub(super) of: Type,
     /// CrateDB makes its values.
     pub(super) is_generated: bool,
+    /// CrateDB has a value for it when the row has none.
+    pub(super) has_default: bool,
     /// Part of the primary key, and without a default: a row must have a value for it.
     pub(super) is_key: bool,
 }
@@ -89,7 +91,13 @@ impl Schema {
                     let is_generated = row.get(3).and_then(Value::as_str) == Some("ALWAYS");
                     let has_default = row.get(6).is_some_and(|default| !default.is_null());
                     let is_key = schema.key.contains(name) && !has_default && !is_generated;
-                    schema.push(Column { name: name.clone(), of, is_generated, is_key });
+                    schema.push(Column {
+                        name: name.clone(),
+                        of,
+                        is_generated,
+                        has_default,
+                        is_key,
+                    });
                 }
                 path => schema.insert(path, of),
             }
@@ -132,8 +140,8 @@ impl Schema {
     pub(super) fn insert(&mut self, path: &[String], of: Type) {
         let Some((last, parents)) = path.split_last() else { return };
         let Some((column, keys)) = parents.split_first() else {
-            let column = Column { name: last.clone(), of, is_generated: false, is_key: false };
-            self.push(column);
+            let name = last.clone();
+            self.push(Column { name, of, is_generated: false, has_default: false, is_key: false });
             return;
         };
         let Some(slot) = self.slot(column) else { return };

@@ -1,4 +1,4 @@
-//! The table: what is known of it, and the statements that make and widen it.
+//! The statements that read, make and widen the table.
 //!
 //! Columns are added by statements of our own, with the type that the first values ask for, and are read back before
 //! anything is put into them: whoever was faster decides. The keys of objects come with the rows that have them.
@@ -14,121 +14,16 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{
-    Settings, names,
-    rows::Conflict,
-    schema::{Column, Schema},
-    types::{Kind, Scalar, Type},
+    Settings,
+    known::{Barred, Known, MOST_BARRED},
+    names,
+    schema::Schema,
+    types::Type,
 };
-use crate::{
-    SinkError,
-    envelope::{Envelope, Time},
-};
-
-/// What is known is read again after this time: others may change the table, too.
-const FRESH: Duration = Duration::from_secs(30);
+use crate::SinkError;
 
 /// How long a table that was there may be missing: a node that starts knows none until it has read its state.
 const STARTING: Duration = Duration::from_secs(30);
-
-/// A table as it was read.
-#[derive(Clone, Debug)]
-pub(super) struct Known {
-    pub(super) schema: Schema,
-    /// It is in the database, not only planned.
-    pub(super) exists: bool,
-    pub(super) conflict: Conflict,
-    /// How the envelope tells times.
-    pub(super) time: Time,
-    /// Columns and keys that CrateDB refuses, and why.
-    pub(super) barred: HashMap<Vec<String>, String>,
-    read_at: Instant,
-}
-
-impl Known {
-    fn new(schema: Schema, settings: &Settings) -> Result<Self, SinkError> {
-        let has_envelope = settings.envelope != Envelope::None;
-        if has_envelope && schema.key.is_empty() {
-            return Err(SinkError::NoPrimaryKey { table: settings.table.clone() });
-        }
-        let is_ours = has_envelope && schema.key.iter().any(|name| name == names::MESSAGE_ID);
-        let conflict = if is_ours { Conflict::Ignore } else { Conflict::Report };
-        let column = |name: &str| Some(&schema.columns[schema.slot(name)?].of);
-        let time = match column(names::ENVELOPE) {
-            Some(Type::Object(keys)) => match keys.get("ts") {
-                Some(Type::Timestamp { .. } | Type::Integer { .. }) => Time::Millis,
-                _ => Time::Text,
-            },
-            Some(Type::Ignored(_)) | None => Time::Text,
-            Some(_) if settings.envelope == Envelope::Full => {
-                return Err(SinkError::OtherColumn {
-                    table: settings.table.clone(),
-                    column: names::ENVELOPE,
-                    wanted: "an object",
-                });
-            }
-            Some(_) => Time::Text,
-        };
-        if has_envelope && !matches!(column(names::MESSAGE_ID), None | Some(Type::Text { .. })) {
-            return Err(SinkError::OtherColumn {
-                table: settings.table.clone(),
-                column: names::MESSAGE_ID,
-                wanted: "text",
-            });
-        }
-        Ok(Self {
-            schema,
-            exists: true,
-            conflict,
-            time,
-            barred: HashMap::new(),
-            read_at: Instant::now(),
-        })
-    }
-
-    /// Returns what a table of our own begins with.
-    pub(super) fn to_be_created(settings: &Settings) -> Result<Self, SinkError> {
-        let mut schema = Schema::default();
-        for (name, of) in envelope(settings.envelope) {
-            schema.push(Column { name: name.into(), of, is_generated: false, is_key: false });
-        }
-        if settings.envelope != Envelope::None {
-            schema.key.push(names::MESSAGE_ID.into());
-        }
-        Ok(Self { exists: false, ..Self::new(schema, settings)? })
-    }
-
-    /// Returns true until it is time to look again.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.read_at.elapsed() < FRESH
-    }
-
-    /// Returns the columns of the envelope that the table lacks.
-    pub(super) fn lacks(&self, settings: &Settings) -> Vec<(String, Type)> {
-        let envelope = envelope(settings.envelope).into_iter();
-        envelope
-            .filter(|(name, _)| self.schema.slot(name).is_none())
-            .map(|(name, of)| (name.to_owned(), of))
-            .collect()
-    }
-}
-
-fn envelope(envelope: Envelope) -> Vec<(&'static str, Type)> {
-    let text = || Type::Text { is_long: false };
-    let keys = [
-        ("shard_id", text()),
-        ("seq_no", text()),
-        ("sub_seq", Kind::One(Scalar::Bigint).column()),
-        ("ts", Type::Timestamp { has_zone: true }),
-        ("partition", text()),
-        ("stream_name", text()),
-    ];
-    let object = Type::Object(keys.into_iter().map(|(key, of)| (key.to_owned(), of)).collect());
-    match envelope {
-        Envelope::Full => vec![(names::MESSAGE_ID, text()), (names::ENVELOPE, object)],
-        Envelope::Id => vec![(names::MESSAGE_ID, text())],
-        Envelope::None => Vec::new(),
-    }
-}
 
 /// Reads the table; none when there is none. One that `was_there` may be unknown while a node starts, which is no reason to
 /// create it again at once.
@@ -150,15 +45,47 @@ pub(super) async fn read(
     }
 }
 
-/// Creates the table as planned, unless somebody else was faster.
+/// Creates the table as planned, unless somebody else was faster. When CrateDB does not take all of the columns, the table is
+/// created with as few as it can do with: the others can then be asked for one by one.
 pub(super) async fn create(
     client: &Client,
     settings: &Settings,
     planned: &Schema,
 ) -> Result<(), SinkError> {
+    let failed = || DbError::cratedb(format!("create table {}", settings.table));
+    let all = create_statement(settings, planned, |_| true)?;
+    match client.execute(&all, &[]).await {
+        Err(error) if error.is_refused() => {
+            let partition = settings.partitioned_by.as_deref().map(names::of_member);
+            let needed: Vec<&str> = [names::MESSAGE_ID, names::ENVELOPE]
+                .into_iter()
+                .filter(|name| planned.slot(name).is_some())
+                .chain(partition.as_deref())
+                .collect();
+            if needed.is_empty() || needed.len() == planned.columns.len() {
+                return Err(failed()(error).into());
+            }
+            warn!(%error, "the table cannot be created with all columns; they are added one by one");
+            let few = create_statement(settings, planned, |name| needed.contains(&name))?;
+            client.execute(&few, &[]).await.map_err(failed())?;
+            Ok(())
+        }
+        created => {
+            created.map_err(failed())?;
+            Ok(())
+        }
+    }
+}
+
+fn create_statement(
+    settings: &Settings,
+    planned: &Schema,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<String, SinkError> {
     let mut parts: Vec<String> = planned
         .columns
         .iter()
+        .filter(|column| is_wanted(&column.name))
         .map(|column| format!("{} {}", quote(&column.name), column.of.declare()))
         .collect();
     let mut key: Vec<&str> = planned.key.iter().map(String::as_str).collect();
@@ -187,40 +114,46 @@ pub(super) async fn create(
         format!(", number_of_replicas = '{}'", replicas.replace('\'', "''"))
     });
     clauses = format!("{clauses} WITH (column_policy = 'dynamic'{replicas})");
-    let sql =
-        format!("CREATE TABLE IF NOT EXISTS {} ({}){clauses}", settings.quoted(), parts.join(", "));
-    let created = client.execute(&sql, &[]).await;
-    created.map_err(DbError::cratedb(format!("create table {}", settings.table)))?;
-    Ok(())
+    let (table, columns) = (settings.quoted(), parts.join(", "));
+    Ok(format!("CREATE TABLE IF NOT EXISTS {table} ({columns}){clauses}"))
 }
 
-/// Adds columns, and returns those that CrateDB refuses, with its reason. One that is there already is no failure.
+/// Adds columns, and notes those that CrateDB refuses, with its reason. One that is there already is no failure.
 pub(super) async fn add(
     client: &Client,
     settings: &Settings,
     columns: &[(String, Type)],
-) -> Result<HashMap<Vec<String>, String>, SinkError> {
-    let mut barred = HashMap::new();
+    barred: &mut Barred,
+) -> Result<(), SinkError> {
     match alter(client, settings, columns).await {
-        Ok(()) => return Ok(barred),
+        Ok(()) => return Ok(()),
         Err(error) if !error.is_refused() => return Err(failed(settings, error)),
         Err(_) => {}
     }
-    // One of them is refused, or somebody else has added it: each alone.
-    for column in columns {
-        let Err(error) = alter(client, settings, std::slice::from_ref(column)).await else {
-            continue;
+    // One of them is refused, or somebody else has added it: each alone, and objects without their keys, which may be too
+    // many for the table, but not in other records.
+    let mut refused = HashMap::new();
+    for (name, of) in columns {
+        let column = (name.clone(), of.without_keys());
+        match alter(client, settings, &[column]).await {
+            Err(error) if error.is_refused() => refused.insert(name, error.to_string()),
+            Err(error) => return Err(failed(settings, error)),
+            Ok(()) => None,
         };
-        if !error.is_refused() {
-            return Err(failed(settings, error));
-        }
-        let present = Schema::read(client, &settings.schema, &settings.table).await?;
-        if present.is_some_and(|schema| schema.slot(&column.0).is_none()) {
-            warn!(column = column.0, %error, "a column cannot be added; records that need it become dead letters");
-            barred.insert(vec![column.0.clone()], error.to_string());
+        if refused.len() >= MOST_BARRED {
+            break;
         }
     }
-    Ok(barred)
+    let present =
+        Schema::read(client, &settings.schema, &settings.table).await?.unwrap_or_default();
+    for (name, why) in refused.into_iter().filter(|(name, _)| present.slot(name).is_none()) {
+        warn!(
+            column = name,
+            why, "a column cannot be added; records that need it become dead letters"
+        );
+        barred.add(name.clone(), why);
+    }
+    Ok(())
 }
 
 async fn alter(

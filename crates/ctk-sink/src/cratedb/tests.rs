@@ -108,7 +108,10 @@ impl World {
     /// Runs a statement in which `TABLE` stands for the quoted table `t`, and `"t` for its beginning.
     async fn sql(&self, statement: &str) -> Value {
         let schema = quote(self.target.schema());
-        self.target.sql(&statement.replace("\"t", &format!("{schema}.\"t")), &[]).await
+        let statement = statement.replace("\"t", &format!("{schema}.\"t"));
+        let answer = self.target.sql(&statement, &[]).await;
+        assert!(answer.get("error").is_none(), "{statement}: {answer}");
+        answer
     }
 
     /// Returns the rows of a table, in the order of the stream, each as `name=JSON`, without NULLs and without the envelope.

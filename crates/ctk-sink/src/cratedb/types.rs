@@ -120,6 +120,15 @@ impl Type {
         }
     }
 
+    /// Returns the same type, but objects without the keys that are planned for them.
+    pub(super) fn without_keys(&self) -> Self {
+        match self {
+            Self::Object(_) => Self::Object(HashMap::new()),
+            Self::Array(element) => Self::Array(Box::new(element.without_keys())),
+            other => other.clone(),
+        }
+    }
+
     /// Returns the keys of an object, or of the objects of an array.
     pub(super) fn keys(&self) -> Option<&HashMap<String, Self>> {
         match self {

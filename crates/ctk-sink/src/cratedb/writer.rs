@@ -6,7 +6,7 @@
 //! them, and if somebody was faster, the rows are written once more, as that type wants them.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex as StdMutex, PoisonError},
 };
 
@@ -19,10 +19,11 @@ use tracing::debug;
 use super::{
     Settings,
     chunk::{Chunk, Encoded, encode, encode_and_plan},
+    known::Known,
     letters,
     rows::Conflict,
     send::{Fate, Sent, send},
-    table::{self, Known},
+    table,
     types::Type,
 };
 use crate::{SinkError, dead_letters::Keep, row_json};
@@ -72,17 +73,21 @@ impl Writer {
                     Fate::Refused(why) => refused.push((*entry, why)),
                 }
             }
+            // Those of a part together: each keeping is a request.
+            let mut letters: BTreeMap<usize, Vec<DeadLetter>> = BTreeMap::new();
             for (entry, why) in refused {
                 let changes = &chunk.parts[entry.part].delivery.changes;
                 let row = changes.row(entry.row);
-                let letter = DeadLetter {
+                letters.entry(entry.part).or_default().push(DeadLetter {
                     origin: row.origin().clone(),
                     sub_sequence: row.sub_sequence(),
                     reason: Reason::Refused,
                     error: why,
                     payload: row_json::object(changes, row).into_bytes(),
-                };
-                self.keep(chunk, entry.part, &[letter], &mut committed).await?;
+                });
+            }
+            for (part, letters) in letters {
+                self.keep(chunk, part, &letters, &mut committed).await?;
             }
         }
         for (index, part) in chunk.parts.iter().enumerate().filter(|(_, part)| part.has_letters) {
@@ -164,9 +169,10 @@ impl Writer {
     /// Reads the table, widens it until all rows can be written, and writes them. To be called by one at a time.
     async fn grow(&self, chunk: &Chunk) -> Result<(Encoded, Vec<Fate>), SinkError> {
         let Settings { create_table, evolve, table, .. } = &self.settings;
-        let mut barred: HashMap<Vec<String>, String> =
-            self.known().map(|known| known.barred.clone()).unwrap_or_default();
+        let mut barred = self.known().map(|known| known.barred.clone()).unwrap_or_default();
         let mut overwrite = false;
+        // The keys that were sent without being there, with the types that they were to get.
+        let mut made: HashMap<Vec<String>, Type> = HashMap::new();
         for _ in 0..ATTEMPTS {
             let read = table::read(&self.client, &self.settings, self.known().is_some()).await?;
             let mut known = match read {
@@ -183,9 +189,11 @@ impl Writer {
                         column: column.clone(),
                     });
                 }
-                let refused = table::add(&self.client, &self.settings, &lacks).await?;
-                if let Some((_, why)) = refused.into_iter().next() {
-                    return Err(SinkError::Widen { table: table.clone(), why });
+                table::add(&self.client, &self.settings, &lacks, &mut barred).await?;
+                if let Some(why) =
+                    lacks.iter().find_map(|(name, _)| barred.why(std::slice::from_ref(name)))
+                {
+                    return Err(SinkError::Widen { table: table.clone(), why: why.to_owned() });
                 }
                 continue;
             }
@@ -204,8 +212,13 @@ impl Writer {
                 .filter_map(|path| Some((path.first()?.clone(), known.schema.get(path)?.clone())))
                 .collect();
             if !columns.is_empty() {
-                barred.extend(table::add(&self.client, &self.settings, &columns).await?);
+                table::add(&self.client, &self.settings, &columns, &mut barred).await?;
                 continue;
+            }
+            for path in planned {
+                if let Some(of) = known.schema.get(&path) {
+                    made.insert(path, of.clone());
+                }
             }
             let conflict = if overwrite { Conflict::Overwrite } else { known.conflict };
             let fates = match self.send(&known, conflict, &encoded).await? {
@@ -216,15 +229,14 @@ impl Writer {
                 }
             };
             let mut now = known.clone();
-            if !planned.is_empty() {
+            if !made.is_empty() {
                 let read = table::read(&self.client, &self.settings, true).await?;
                 now = read.ok_or_else(|| SinkError::NoTable { table: table.clone() })?;
                 now.barred.clone_from(&barred);
-                let differs = |path: &&Vec<String>| {
-                    let (was, is) = (known.schema.get(path), now.schema.get(path));
-                    matches!((was, is), (Some(was), Some(is)) if !was.is_like(is))
+                let differs = |(path, was): &(&Vec<String>, &Type)| {
+                    now.schema.get(path).is_some_and(|is| !is.is_like(was))
                 };
-                if let Some(path) = planned.iter().find(differs) {
+                if let Some((path, _)) = made.iter().find(differs) {
                     if known.conflict != Conflict::Ignore {
                         return Err(SinkError::Altered {
                             table: table.clone(),
@@ -236,6 +248,7 @@ impl Writer {
                         "somebody else made this key, of another type: the rows are written anew"
                     );
                     overwrite = true;
+                    made.clear();
                     continue;
                 }
             }

@@ -112,7 +112,7 @@ fn describe_columns(table: &Table) -> Vec<Vec<Value>> {
 fn describe_members(table: &Table, members: &Members, path: &mut Path, rows: &mut Vec<Vec<Value>>) {
     for column in &members.columns {
         path.push(column.name.clone());
-        let (precision, scale) = column.kind.precision();
+        let (precision, _) = column.kind.precision();
         let (first, keys) = (&path[0], &path[1..]);
         let details = vec![
             ("name".into(), Value::text(first)),
@@ -130,7 +130,8 @@ fn describe_members(table: &Table, members: &Members, path: &mut Path, rows: &mu
             Value::text(if column.is_generated { "ALWAYS" } else { "NEVER" }),
             Value::Bool(!column.is_not_null && !table.is_key(path)),
             precision.map_or(Value::Null, Value::Int),
-            scale.map_or(Value::Null, Value::Int),
+            // Not implemented in CrateDB.
+            Value::Null,
             default(column).map_or(Value::Null, |text| Value::text(&text)),
         ]);
         if let Some(inner) = column.kind.members() {

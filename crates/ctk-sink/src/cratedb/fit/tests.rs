@@ -185,24 +185,6 @@ fn in_an_ignored_object_anything_goes_but_what_would_change() {
     check(&ignored_object(), r#"{"k": 2.5}"#, r#"{"k__double":2.5}"#);
 }
 
-#[test]
-fn integers_among_decimals_make_doubles() {
-    let check = |kind: Kind, values: &[Item<'_>], expected: &str| {
-        assert_eq!(widen(kind, values.iter()).name(), expected, "{values:?}");
-    };
-    let bigint = Kind::One(Scalar::Bigint);
-    check(bigint, &[Item::Integer(1), Item::Decimal("2.5")], "double");
-    check(bigint, &[Item::Integer(1), Item::Integer(2)], "bigint");
-    check(bigint, &[Item::Integer(i64::MAX - 1), Item::Decimal("2.5")], "bigint");
-    check(bigint, &[Item::Integer(1), Item::Text(Text::Plain("x"))], "bigint");
-    let array = Item::Array("", vec![Item::Integer(1), Item::Decimal("2.5")]);
-    check(
-        Kind::Array(Scalar::Bigint),
-        &[Item::Array("", vec![Item::Integer(1)]), array],
-        "double_array",
-    );
-}
-
 fn any_json() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),

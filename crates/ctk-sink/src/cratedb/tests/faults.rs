@@ -258,3 +258,62 @@ async fn a_wrong_password_ends_the_run() {
     assert!(cause.starts_with("CrateDB does not let this user in"), "{cause}");
     assert!(!cause.contains("wrong"), "{cause}");
 }
+
+/// A record with more members than a table may have columns is a dead letter, and harms no other.
+#[tokio::test]
+async fn a_record_that_is_too_wide_stands_alone() {
+    let wide = |from: u32, to: u32| {
+        let members: Vec<String> = (from..to).map(|n| format!(r#""k{n}": {n}"#)).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    // Too wide by itself; too wide for the table; and as the first record of all.
+    let nested = format!(r#"{{"o": {}}}"#, wide(0, 1200));
+    let mut world = World::with_double(Options::default()).await;
+    world.loads(&[&nested, &wide(0, 5000), r#"{"id": 3, "o": {"a": 1}}"#], 1, 2).await;
+    world.loads(&[r#"{"id": 4, "o": {"b": 2}}"#], 1, 0).await;
+    let medium = format!(r#"{{"o": {}}}"#, wide(0, 995));
+    world.loads(&[&medium, r#"{"id": 5}"#], 1, 1).await;
+    let rows = world.rows("t").await;
+    assert_eq!(rows.len(), 3, "{rows:?}");
+
+    let mut world = World::with_double(Options::default()).await;
+    world.loads(&[&wide(0, 998), r#"{"id": 1}"#], 1, 1).await;
+    assert_eq!(world.rows("t").await, ["id=1"]);
+}
+
+#[tokio::test]
+async fn ever_new_names_end_as_dead_letters_and_not_as_requests() {
+    let mut world = World::with_double(Options::default()).await;
+    world.loads(&[r#"{"id": 0}"#], 1, 0).await;
+    for step in 0..6 {
+        let texts: Vec<String> = (0..200).map(|n| format!(r#"{{"n{step}_{n}": {n}}}"#)).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let committed = world.load(world.settings(), &texts).await;
+        let committed = committed.unwrap();
+        assert_eq!(committed.written + committed.dead_lettered, 200);
+    }
+    let count = world.count("t").await;
+    assert!(count > 900 && count < 1001, "{count} rows, one a column");
+    world.loads(&[r#"{"id": 1}"#], 1, 0).await;
+}
+
+/// What is not the fault of a row does not make a dead letter of it.
+#[tokio::test]
+async fn rows_are_not_blamed_for_the_server() {
+    for code in [4033, 4035, 4290, 5005, 4041, 5000] {
+        let world = World::with_double(Options::default()).await;
+        let sink = world.sink(world.settings());
+        write(&world, &sink, "shard-1", 0..1).await;
+        world.double().script().next_bulk(Fault::RowsFail(code));
+        let committed = write(&world, &sink, "shard-1", 1..20).await;
+        assert_eq!((committed.written, committed.dead_lettered), (19, 0), "{code}");
+        assert_eq!(ids(&world).await.len(), 20, "{code}");
+    }
+    // What the user may not do ends the run.
+    let world = World::with_double(Options::default()).await;
+    let sink = world.sink(world.settings());
+    write(&world, &sink, "shard-1", 0..1).await;
+    world.double().script().next_bulk(Fault::RowsFail(4011));
+    let error = sink.write(world.changes("shard-1", 1, &[r#"{"id": 1}"#])).await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot insert into table t");
+}

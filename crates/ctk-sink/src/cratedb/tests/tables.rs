@@ -41,7 +41,7 @@ async fn the_types_of_an_existing_table_are_respected() {
         .sql(
             "CREATE TABLE \"t\" (\"kinesis_msg_id\" TEXT PRIMARY KEY, \"i\" INTEGER, \"d\" DOUBLE PRECISION, \
              \"at\" TIMESTAMP WITH TIME ZONE, \"ip\" IP, \"n\" NUMERIC(10, 2), \"name\" TEXT NOT NULL, \
-             \"strict\" OBJECT(STRICT) AS (\"k\" BIGINT), \"free\" OBJECT(IGNORED)) CLUSTERED INTO 1 SHARDS WITH (number_of_replicas = '0')",
+             \"strict\" OBJECT(STRICT) AS (\"k\" BIGINT), \"free\" OBJECT(IGNORED) AS (\"number\" BIGINT)) CLUSTERED INTO 1 SHARDS WITH (number_of_replicas = '0')",
         )
         .await;
     world
@@ -50,7 +50,7 @@ async fn the_types_of_an_existing_table_are_respected() {
                 r#"{"name": "a", "i": 1, "d": 3, "at": "2025-06-01T10:00:00Z", "ip": "127.0.0.1", "n": 12.34}"#,
                 r#"{"name": "b", "i": 2147483648, "d": "x", "at": 1748772000.5, "ip": "here", "n": 12.345}"#,
                 r#"{"name": "c", "free": {"k": 1}, "strict": {"k": 1}}"#,
-                r#"{"name": "d", "free": {"k": "x", "l": [1, 2]}, "at": 1748772000123}"#,
+                r#"{"name": "d", "free": {"k": "x", "l": [1, 2], "number": 2.5}, "at": 1748772000123}"#,
                 r#"{"i": 1}"#,
                 r#"{"name": "e", "strict": {"other": 1}}"#,
             ],
@@ -63,7 +63,7 @@ async fn the_types_of_an_existing_table_are_respected() {
         r#"at=1748772000000 d=3.0 i=1 ip="127.0.0.1" n=12.34 name="a""#,
         r#"at__double=1748772000.5 d__text="x" i__bigint=2147483648 ip__text="here" n__double=12.345 name="b""#,
         r#"free={"k":1} name="c" strict={"k":1}"#,
-        r#"at=1748772000123 free={"k":"x","l":[1,2]} name="d""#,
+        r#"at=1748772000123 free={"k":"x","l":[1,2],"number__double":2.5} name="d""#,
     ];
     // A NUMERIC may come back as text.
     assert_eq!(rows.join("\n").replace("n=\"12.34\"", "n=12.34"), expected.join("\n"));
@@ -118,6 +118,14 @@ async fn tables_that_cannot_be_used_are_refused() {
     check(
         Settings { evolve: false, ..settings("tkey") },
         "the table tkey has no column kinesis_msg_id, and evolve=none forbids to add it",
+    )
+    .await;
+    world.sql("CREATE TABLE \"tdefault\" (\"kinesis_msg_id\" TEXT, \"at\" TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (\"kinesis_msg_id\", \"at\")) CLUSTERED INTO 1 SHARDS WITH (number_of_replicas = '0')").await;
+    world.sql("CREATE TABLE \"tenvelope\" (\"kinesis_msg_id\" TEXT PRIMARY KEY, \"kinesis\" OBJECT(DYNAMIC) AS (\"seq_no\" BIGINT)) CLUSTERED INTO 1 SHARDS WITH (number_of_replicas = '0')").await;
+    check(settings("tdefault"), "the key of table tdefault has the column at with a default, so records that are read again would be doubled").await;
+    check(
+        settings("tenvelope"),
+        "the column kinesis of table tenvelope is not an object that takes the envelope",
     )
     .await;
     check(settings("tkind"), "the column kinesis_msg_id of table tkind is not text").await;
