@@ -137,9 +137,12 @@ pub(super) fn encode_and_plan(
     known: &mut Known,
     chunk: &Chunk,
     settings: &Settings,
+    is_tight: bool,
 ) -> (Encoded, Vec<Vec<String>>) {
     let mut owned = std::borrow::Cow::Owned(known.clone());
-    let encoded = encode_with(&mut owned, chunk, settings, Growth::Plan);
+    let most_new =
+        if is_tight { MOST_COLUMNS.saturating_sub(known.schema.size()) } else { MOST_COLUMNS };
+    let encoded = encode_with(&mut owned, chunk, settings, Growth::Plan { most_new });
     *known = owned.into_owned();
     // Nothing is missing that was not planned.
     encoded.unwrap_or_else(|| {
@@ -147,13 +150,19 @@ pub(super) fn encode_and_plan(
     })
 }
 
+/// Columns and keys that CrateDB allows a table by default.
+const MOST_COLUMNS: usize = 1000;
+
 /// Siblings that one record may ask for. Each costs another look at the record.
 const MOST_BESIDE: usize = 300;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Growth {
     None,
-    Plan,
+    Plan {
+        /// New columns and keys that one record may ask for.
+        most_new: usize,
+    },
 }
 
 fn encode_with(
@@ -175,12 +184,12 @@ fn encode_with(
     let may_grow = settings.evolve || !known.exists;
     let Discovered { mut planned, too_many } = match growth {
         // A record as a whole has no members to be found.
-        Growth::Plan if may_grow && !settings.is_document => {
+        Growth::Plan { most_new } if may_grow && !settings.is_document => {
             let barred = known.barred.clone();
             let is_barred = |name: &str| barred.contains(name);
-            discover(&mut known.to_mut().schema, chunk, is_barred)
+            discover(&mut known.to_mut().schema, chunk, is_barred, most_new)
         }
-        Growth::Plan | Growth::None => Discovered::default(),
+        Growth::Plan { .. } | Growth::None => Discovered::default(),
     };
     for (index, part) in chunk.parts.iter().enumerate() {
         let changes = &part.delivery.changes;

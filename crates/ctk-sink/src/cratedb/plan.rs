@@ -12,15 +12,12 @@ use super::{
 };
 use crate::kinds::{double, exact_double};
 
-/// New columns and keys that one record may ask for: as many as CrateDB allows a table by default.
-const MOST_NEW: usize = 1000;
-
 /// What the rows of a chunk need that the table does not have.
 #[derive(Debug, Default)]
 pub(super) struct Discovered {
     /// The columns and keys that were added to the schema.
     pub(super) planned: Vec<Vec<String>>,
-    /// Rows that need more than a table may have.
+    /// Rows that need more than `most_new` of them.
     pub(super) too_many: HashSet<Entry>,
 }
 
@@ -30,6 +27,7 @@ pub(super) fn discover(
     schema: &mut Schema,
     chunk: &Chunk,
     is_barred: impl Fn(&str) -> bool,
+    most_new: usize,
 ) -> Discovered {
     let mut discovered = Discovered::default();
     let mut columns: BTreeMap<String, Seen> = BTreeMap::new();
@@ -55,7 +53,7 @@ pub(super) fn discover(
             }
             of_row.insert(name, seen);
         }
-        if of_row.values().map(Seen::size).sum::<usize>() > MOST_NEW {
+        if of_row.values().map(Seen::size).sum::<usize>() > most_new {
             discovered.too_many.insert(Entry { part, row });
             continue;
         }

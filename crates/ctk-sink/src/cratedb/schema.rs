@@ -121,6 +121,11 @@ impl Schema {
         &self.required
     }
 
+    /// Returns how many columns and keys there are.
+    pub(super) fn size(&self) -> usize {
+        self.columns.iter().map(|column| 1 + column.of.size()).sum()
+    }
+
     /// Returns where a column of this name stands.
     pub(super) fn slot(&self, name: &str) -> Option<usize> {
         self.places.get(name).copied()

@@ -11,7 +11,7 @@ use ctk_db::{
     quote,
 };
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     Settings,
@@ -45,16 +45,21 @@ pub(super) async fn read(
     }
 }
 
-/// Creates the table as planned, unless somebody else was faster. When CrateDB does not take all of the columns, the table is
-/// created with as few as it can do with: the others can then be asked for one by one.
+/// Creates the table as planned, unless somebody else was faster. When CrateDB does not take all of the columns, returns false;
+/// or, when it `must` be, creates it with as few as it can do with: the others can then be asked for one by one.
 pub(super) async fn create(
     client: &Client,
     settings: &Settings,
     planned: &Schema,
-) -> Result<(), SinkError> {
+    must: bool,
+) -> Result<bool, SinkError> {
     let failed = || DbError::cratedb(format!("create table {}", settings.table));
     let all = create_statement(settings, planned, |_| true)?;
     match client.execute(&all, &[]).await {
+        Err(error) if error.is_refused() && !must => {
+            debug!(%error, "the table cannot be created with all columns");
+            Ok(false)
+        }
         Err(error) if error.is_refused() => {
             let partition = settings.partitioned_by.as_deref().map(names::of_member);
             let needed: Vec<&str> = [names::MESSAGE_ID, names::ENVELOPE]
@@ -68,11 +73,11 @@ pub(super) async fn create(
             warn!(%error, "the table cannot be created with all columns; they are added one by one");
             let few = create_statement(settings, planned, |name| needed.contains(&name))?;
             client.execute(&few, &[]).await.map_err(failed())?;
-            Ok(())
+            Ok(true)
         }
         created => {
             created.map_err(failed())?;
-            Ok(())
+            Ok(true)
         }
     }
 }
@@ -118,16 +123,22 @@ fn create_statement(
     Ok(format!("CREATE TABLE IF NOT EXISTS {table} ({columns}){clauses}"))
 }
 
-/// Adds columns, and notes those that CrateDB refuses, with its reason. One that is there already is no failure.
+/// Adds columns. When CrateDB does not take all of them, returns false; or, when it `must` be, adds them one by one, and notes
+/// those that are refused, with the reason. One that is there already is no failure.
 pub(super) async fn add(
     client: &Client,
     settings: &Settings,
     columns: &[(String, Type)],
     barred: &mut Barred,
-) -> Result<(), SinkError> {
+    must: bool,
+) -> Result<bool, SinkError> {
     match alter(client, settings, columns).await {
-        Ok(()) => return Ok(()),
+        Ok(()) => return Ok(true),
         Err(error) if !error.is_refused() => return Err(failed(settings, error)),
+        Err(error) if !must => {
+            debug!(%error, "the columns cannot be added together");
+            return Ok(false);
+        }
         Err(_) => {}
     }
     // One of them is refused, or somebody else has added it: each alone, and objects without their keys, which may be too
@@ -153,7 +164,7 @@ pub(super) async fn add(
         );
         barred.add(name.clone(), why);
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn alter(

@@ -138,6 +138,11 @@ impl Type {
         }
     }
 
+    /// Returns how many keys there are, those of inner objects included.
+    pub(super) fn size(&self) -> usize {
+        self.keys().map_or(0, |keys| keys.values().map(|of| 1 + of.size()).sum())
+    }
+
     /// Returns the same to be changed.
     pub(super) fn keys_mut(&mut self) -> Option<&mut HashMap<String, Self>> {
         match self {

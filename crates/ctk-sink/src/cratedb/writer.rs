@@ -171,6 +171,8 @@ impl Writer {
         let Settings { create_table, evolve, table, .. } = &self.settings;
         let mut barred = self.known().map(|known| known.barred.clone()).unwrap_or_default();
         let mut overwrite = false;
+        // CrateDB did not take all columns: records that need more than there is room for are left out then.
+        let mut is_tight = false;
         // The keys that were sent without being there, with the types that they were to get.
         let mut made: HashMap<Vec<String>, Type> = HashMap::new();
         for _ in 0..ATTEMPTS {
@@ -189,7 +191,7 @@ impl Writer {
                         column: column.clone(),
                     });
                 }
-                table::add(&self.client, &self.settings, &lacks, &mut barred).await?;
+                table::add(&self.client, &self.settings, &lacks, &mut barred, true).await?;
                 if let Some(why) =
                     lacks.iter().find_map(|(name, _)| barred.why(std::slice::from_ref(name)))
                 {
@@ -197,12 +199,14 @@ impl Writer {
                 }
                 continue;
             }
-            let (encoded, planned) = encode_and_plan(&mut known, chunk, &self.settings);
+            let (encoded, planned) = encode_and_plan(&mut known, chunk, &self.settings, is_tight);
             if !known.exists {
                 if encoded.rows.len() == 0 {
                     return Ok((encoded, Vec::new()));
                 }
-                table::create(&self.client, &self.settings, &known.schema).await?;
+                let created =
+                    table::create(&self.client, &self.settings, &known.schema, is_tight).await?;
+                is_tight |= !created;
                 continue;
             }
             let is_column = |path: &&Vec<String>| path.len() == 1;
@@ -212,7 +216,10 @@ impl Writer {
                 .filter_map(|path| Some((path.first()?.clone(), known.schema.get(path)?.clone())))
                 .collect();
             if !columns.is_empty() {
-                table::add(&self.client, &self.settings, &columns, &mut barred).await?;
+                let added =
+                    table::add(&self.client, &self.settings, &columns, &mut barred, is_tight)
+                        .await?;
+                is_tight |= !added;
                 continue;
             }
             for path in planned {
