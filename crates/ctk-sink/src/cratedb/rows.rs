@@ -3,7 +3,7 @@
 //! A statement names the columns that its rows use, and columns join while rows are written: earlier rows are filled up with
 //! NULL when a request is put together. So any part of the rows can be sent again, alone or in other company.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use bytes::Bytes;
 use ctk_db::quote;
@@ -45,7 +45,10 @@ pub(super) struct Rows {
 #[derive(Clone, Debug)]
 struct RowText {
     text: Range<usize>,
-    arguments: usize,
+    /// How many of the columns it knew of.
+    columns: usize,
+    /// Those among them that have a default, and that the record does not have: they are not named in its statement.
+    left_out: Vec<usize>,
 }
 
 /// The values of the row that is being written.
@@ -112,19 +115,25 @@ impl Rows {
         if placed.is_ok() {
             let start = self.text.len();
             envelope(&mut self.text);
-            for (index, value) in scratch.values.iter().enumerate() {
-                if index + self.envelope > 0 {
+            let mut left_out = Vec::new();
+            let mut arguments = self.envelope;
+            for (position, value) in scratch.values.iter().enumerate() {
+                let text = match value {
+                    Some((_, range)) => scratch.text.get(range.clone()).unwrap_or("null"),
+                    None if schema.columns[self.used[position]].has_default => {
+                        left_out.push(position);
+                        continue;
+                    }
+                    None => "null",
+                };
+                if arguments > 0 {
                     self.text.push(',');
                 }
-                match value {
-                    Some((_, range)) => {
-                        self.text.push_str(scratch.text.get(range.clone()).unwrap_or("null"));
-                    }
-                    None => self.text.push_str("null"),
-                }
+                self.text.push_str(text);
+                arguments += 1;
             }
-            let arguments = self.envelope + scratch.values.len();
-            self.texts.push(RowText { text: start..self.text.len(), arguments });
+            let text = start..self.text.len();
+            self.texts.push(RowText { text, columns: scratch.values.len(), left_out });
         }
         self.scratch = scratch;
         placed
@@ -151,10 +160,12 @@ impl Rows {
                 scratch.values[earlier] = None;
             }
             let item = Item::new(value);
-            if item == Item::Null {
+            let (name, slot) = &members.0[member.index()];
+            // A NULL is what a column has that is not named; where it has a default, it must be said.
+            let has_default = slot.is_some_and(|slot| schema.columns[slot].has_default);
+            if item == Item::Null && !has_default {
                 continue;
             }
-            let (name, slot) = &members.0[member.index()];
             let (slot, text) = fit(schema, (name, *slot), &item, scratch, |slot| {
                 self.positions.get(slot).copied().flatten()
             })?;
@@ -195,7 +206,24 @@ impl Rows {
         })
     }
 
-    /// Returns the request for some of the rows.
+    /// Returns the columns that the statement of a row does not name.
+    fn left_out(&self, schema: &Schema, row: usize) -> Vec<usize> {
+        let RowText { columns, left_out, .. } = &self.texts[row];
+        let later = (*columns..self.used.len())
+            .filter(|position| schema.columns[self.used[*position]].has_default);
+        left_out.iter().copied().chain(later).collect()
+    }
+
+    /// Returns the rows in groups that one statement can serve each.
+    pub(super) fn groups(&self, schema: &Schema) -> Vec<Vec<usize>> {
+        let mut groups: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
+        for row in 0..self.texts.len() {
+            groups.entry(self.left_out(schema, row)).or_default().push(row);
+        }
+        groups.into_values().collect()
+    }
+
+    /// Returns the request for some of the rows, all of one group.
     pub(super) fn request(
         &self,
         schema: &Schema,
@@ -203,14 +231,14 @@ impl Rows {
         conflict: Conflict,
         rows: &[usize],
     ) -> Bytes {
+        let left_out = rows.first().map(|row| self.left_out(schema, *row)).unwrap_or_default();
+        let is_named = |position: &usize| !left_out.contains(position);
         let envelope = [names::MESSAGE_ID, names::ENVELOPE];
-        let columns: Vec<String> = envelope
-            .iter()
-            .take(self.envelope)
-            .copied()
-            .chain(self.used.iter().map(|slot| schema.columns[*slot].name.as_str()))
-            .map(quote)
-            .collect();
+        let members = (0..self.used.len())
+            .filter(is_named)
+            .map(|position| schema.columns[self.used[position]].name.as_str());
+        let columns: Vec<String> =
+            envelope.iter().take(self.envelope).copied().chain(members).map(quote).collect();
         let conflict = match conflict {
             Conflict::Report => String::new(),
             Conflict::Ignore => " ON CONFLICT DO NOTHING".to_owned(),
@@ -235,11 +263,12 @@ impl Rows {
         push_json_text(&statement, &mut body);
         body.push_str(",\"bulk_args\":[");
         for (index, row) in rows.iter().enumerate() {
-            let RowText { text, arguments } = &self.texts[*row];
+            let RowText { text, columns, .. } = &self.texts[*row];
             body.push_str(if index == 0 { "[" } else { ",[" });
             body.push_str(self.text.get(text.clone()).unwrap_or_default());
-            for missing in *arguments..columns.len() {
-                body.push_str(if missing == 0 { "null" } else { ",null" });
+            let is_empty = text.is_empty();
+            for (index, _) in (*columns..self.used.len()).filter(is_named).enumerate() {
+                body.push_str(if is_empty && index == 0 { "null" } else { ",null" });
             }
             body.push(']');
         }

@@ -60,7 +60,7 @@ pub(super) async fn send(
 ) -> Result<Sent, SinkError> {
     let table = settings.quoted();
     let mut fates: Vec<Option<Fate>> = vec![None; rows.len()];
-    let mut work = VecDeque::from([(0..rows.len()).collect::<Vec<_>>()]);
+    let mut work = VecDeque::from(rows.groups(schema));
     let mut pauses = patience().build();
     let mut doubts = 0;
     while let Some(part) = work.pop_front() {

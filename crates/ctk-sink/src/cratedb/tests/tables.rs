@@ -72,6 +72,37 @@ async fn the_types_of_an_existing_table_are_respected() {
     world.end().await;
 }
 
+/// A member that is not there leaves a column to its default, whatever other records of the request have; a null does not.
+#[tokio::test]
+async fn defaults_of_an_existing_table_hold() {
+    let mut world = World::new().await;
+    world
+        .sql(
+            "CREATE TABLE \"t\" (\"kinesis_msg_id\" TEXT PRIMARY KEY, \"id\" BIGINT, \"state\" TEXT DEFAULT 'new' NOT NULL, \
+             \"level\" BIGINT DEFAULT 7) CLUSTERED INTO 1 SHARDS WITH (number_of_replicas = '0', column_policy = 'dynamic')",
+        )
+        .await;
+    let records = [
+        r#"{"id": 1}"#,
+        r#"{"id": 2, "state": "old"}"#,
+        r#"{"id": 3, "level": 1}"#,
+        r#"{"id": 4, "level": null}"#,
+        r#"{"id": 5, "state": "x", "late": true}"#,
+    ];
+    world.loads(&records, 5, 0).await;
+    assert_eq!(
+        world.rows("t").await,
+        [
+            r#"id=1 level=7 state="new""#,
+            r#"id=2 level=7 state="old""#,
+            r#"id=3 level=1 state="new""#,
+            r#"id=4 state="new""#,
+            r#"id=5 late=true level=7 state="x""#,
+        ]
+    );
+    world.end().await;
+}
+
 /// The key of somebody else decides which rows may be there; a record that is read again is no other row.
 #[tokio::test]
 async fn a_table_with_a_key_of_its_own_keeps_it() {
