@@ -119,6 +119,7 @@ impl CrateDbError {
             Self::Unreachable { .. } => {
                 "check host and port: the address takes the HTTP port, 4200 by default, not that of PostgreSQL"
             }
+            Self::Broken { .. } => "check the port; when the server wants HTTPS, add ssl=true",
             Self::Unauthorized { .. } => {
                 "name user and password in the address, as crate://user:password@host:4200/schema/table"
             }

@@ -56,6 +56,10 @@ impl Writer {
     /// Writes a chunk, keeps what is refused as dead letters, and returns what became of each part.
     pub(super) async fn write(&self, chunk: &Chunk) -> Result<Vec<Committed>, SinkError> {
         let mut committed = vec![Committed::default(); chunk.parts.len()];
+        // First, since the user may want to stop at one.
+        for (index, part) in chunk.parts.iter().enumerate().filter(|(_, part)| part.has_letters) {
+            self.keep(chunk, index, part.delivery.changes.dead_letters(), &mut committed).await?;
+        }
         if chunk.rows > 0 {
             let (encoded, fates) = self.rows(chunk).await?;
             let mut refused = encoded.refused;
@@ -89,9 +93,6 @@ impl Writer {
             for (part, letters) in letters {
                 self.keep(chunk, part, &letters, &mut committed).await?;
             }
-        }
-        for (index, part) in chunk.parts.iter().enumerate().filter(|(_, part)| part.has_letters) {
-            self.keep(chunk, index, part.delivery.changes.dead_letters(), &mut committed).await?;
         }
         Ok(committed)
     }

@@ -222,7 +222,8 @@ async fn records_that_are_no_rows_are_kept_once() {
         ]])
     );
     let settings = Settings { dead_letters: DeadLetters::Fail, ..world.settings() };
-    let error = world.load(settings, &["not json"]).await.unwrap_err();
+    let error = world.load(settings, &["not json", r#"{"id": 4}"#]).await.unwrap_err();
+    assert_eq!(world.count("t").await, 1, "nothing of that batch is written");
     assert!(
         error.to_string().starts_with("record 3 of shard shard-1 is refused (not_json)"),
         "{error}"
