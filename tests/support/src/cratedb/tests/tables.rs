@@ -108,7 +108,7 @@ async fn information_schema_tells_names_and_types_but_no_policies() {
                 null,
                 "current_timestamp"
             ],
-            ["n", "numeric", "n", [], "NEVER", false, 20, 3, null],
+            ["n", "numeric", "n", [], "NEVER", false, 20, null, null],
             ["pk", "object", "pk", [], "NEVER", true, null, null, null],
             ["pk['id']", "text", "pk", ["id"], "NEVER", false, null, null, null],
             ["list", "object_array", "list", [], "NEVER", true, null, null, null],
