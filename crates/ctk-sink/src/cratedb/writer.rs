@@ -10,7 +10,11 @@ use std::{
     sync::{Arc, Mutex as StdMutex, PoisonError},
 };
 
-use ctk_db::{DbError, cratedb::Client};
+use backon::BackoffBuilder;
+use ctk_db::{
+    DbError,
+    cratedb::{Client, patience},
+};
 use ctk_flow::{Committed, DeadLetter, Reason};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, OnceCell};
@@ -176,6 +180,7 @@ impl Writer {
         let mut is_tight = false;
         // The keys that were sent without being there, with the types that they were to get.
         let mut made: HashMap<Vec<String>, Type> = HashMap::new();
+        let mut pauses = patience().build();
         for _ in 0..ATTEMPTS {
             let read = table::read(&self.client, &self.settings, self.known().is_some()).await?;
             let mut known = match read {
@@ -233,6 +238,8 @@ impl Writer {
                 Sent::All(fates) => fates,
                 Sent::Stale(error) => {
                     debug!(%error, "the table is not what it was");
+                    // A node that starts knows no table for a while.
+                    tokio::time::sleep(pauses.next().unwrap_or_default()).await;
                     continue;
                 }
             };
