@@ -82,6 +82,9 @@ impl Schema {
                         Type::Object(_) if declared.starts_with("OBJECT(IGNORED)") => {
                             Type::Ignored(HashMap::new())
                         }
+                        Type::Array(_) if declared.starts_with("ARRAY(OBJECT(IGNORED)") => {
+                            Type::Array(Box::new(Type::Ignored(HashMap::new())))
+                        }
                         Type::Text { .. } => Type::Text { is_long },
                         of if declared.starts_with("NUMERIC(") => {
                             Type::numeric(declared).unwrap_or(of)
@@ -192,6 +195,7 @@ mod tests {
             json!(["o", [], "object", "NEVER", null, null, null]),
             json!(["list", [], "object_array", "NEVER", null, null, null]),
             json!(["list", ["x"], "text", "NEVER", null, null, null]),
+            json!(["free", [], "object_array", "NEVER", null, null, null]),
             json!(["raw", [], "object", "NEVER", null, null, null]),
             json!(["long", [], "text", "NEVER", null, null, null]),
             json!(["short", [], "text", "NEVER", null, null, null]),
@@ -206,6 +210,7 @@ mod tests {
             "   \"o\" OBJECT(DYNAMIC) AS (\n      \"raw\" TEXT\n   ),",
             "   \"raw\" OBJECT(IGNORED),",
             "   \"short\" TEXT,",
+            "   \"free\" ARRAY(OBJECT(IGNORED)),",
             "   \"amount\" NUMERIC(10, 2),",
             "   \"long\" TEXT INDEX OFF STORAGE WITH (\n      columnstore = false\n   )",
             ")",
@@ -222,6 +227,7 @@ mod tests {
         check(&["raw"], Type::Ignored(HashMap::new()));
         check(&["long"], Type::Text { is_long: true });
         check(&["short"], Type::Text { is_long: false });
+        check(&["free"], Type::Array(Box::new(Type::Ignored(HashMap::new()))));
         check(&["amount"], Type::Numeric { precision: Some(10), scale: Some(2) });
         check(&["o", "amount"], Type::Unknown);
         assert_eq!(schema.get(&path(&["o", "b"])), None);
