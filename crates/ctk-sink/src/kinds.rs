@@ -68,7 +68,11 @@ pub fn whole(text: &str) -> Option<i64> {
     if text.contains(['e', 'E']) {
         // With so few digits, the double is the number.
         let digits = text.bytes().filter(is_significant).count();
-        return double(text).and_then(integral).filter(|_| digits <= 15);
+        let (mantissa, _) = text.split_once(['e', 'E'])?;
+        let is_zero = mantissa.bytes().all(|byte| !matches!(byte, b'1'..=b'9'));
+        let value = double(text).and_then(integral).filter(|_| digits <= 15)?;
+        // One that is too small for a double is no zero.
+        return (value != 0 || is_zero).then_some(value);
     }
     let (digits, fraction) = text.split_once('.')?;
     let is_whole = fraction.bytes().all(|digit| digit == b'0');
@@ -189,6 +193,8 @@ mod tests {
         check("1.5e0", None);
         check("9007199254740993e0", None);
         check("1e30", None);
+        check("1e-400", None);
+        check("0e5", Some(0));
     }
 
     proptest! {

@@ -178,13 +178,15 @@ const OF_OVERLOAD: [&str; 2] = ["CircuitBreakingException", "RejectedExecutionEx
 pub(super) fn blame(code: u32, message: &str) -> Blame {
     let names = |classes: &[&str]| classes.iter().any(|name| message.contains(name));
     match code {
-        _ if names(&OF_OVERLOAD) => Blame::Nobody,
         // Nodes and tables that take no writes for a time, a node that closes, shards that are not there, a job that was
         // killed, too many requests.
         4031..=4037 | 4290 | 5001..=5005 | 5030..=5039 => Blame::Nobody,
         4007 | 4010 | 4011 => Blame::User,
         4040 | 4041 | 4043 | 4045 | 4046 => Blame::Table,
-        5000 if !names(&OF_VALUES) => Blame::Doubtful,
+        // Messages repeat values, so a class in one says nothing where there is a better code.
+        5000 if names(&OF_VALUES) => Blame::Row,
+        5000 if names(&OF_OVERLOAD) => Blame::Nobody,
+        5000 => Blame::Doubtful,
         _ => Blame::Row,
     }
 }
@@ -214,6 +216,8 @@ mod tests {
         check(4037, true, false);
         check(5002, true, false);
         assert_eq!(blame(5000, "CircuitBreakingException[Allocating 3mb …]"), Blame::Nobody);
+        let told = "SQLParseException[Cannot cast value `CircuitBreakingException: x` to type `geo_point`]";
+        assert_eq!(blame(4000, told), Blame::Row);
         assert_eq!(blame(5000, "ClassCastException[class java.lang.String]"), Blame::Row);
         assert_eq!(blame(5000, "NodeDisconnectedException[…]"), Blame::Doubtful);
         assert!(CrateDbError::Http { status: 503, message: String::new() }.is_temporary());

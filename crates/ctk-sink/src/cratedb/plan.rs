@@ -38,7 +38,8 @@ pub(super) fn discover(
         for (member, value) in changes.row(row).cells() {
             let name = names::of_member(&changes.columns()[member.index()]);
             let known = schema.slot(&name).map(|slot| &schema.columns[slot].of);
-            if known.is_some_and(|of| of.keys().is_none()) || is_barred(&name) {
+            let cannot_be = known.is_none() && is_barred(&name);
+            if known.is_some_and(|of| of.keys().is_none()) || cannot_be {
                 continue;
             }
             let item = Item::new(value);
@@ -105,13 +106,12 @@ impl Seen {
             self.first = self.first.or(kind);
             self.number(item);
         }
-        let keys = match known {
+        let keys = match known.map(Type::element) {
+            // What stands there as JSON in a text has no keys.
+            None if matches!(Kind::of(item), Some(Kind::Json)) => return,
             None => None,
-            Some(Type::Ignored(_)) => return,
-            Some(of) => match of.keys() {
-                Some(keys) => Some(keys),
-                None => return,
-            },
+            Some(Type::Object(keys)) => Some(keys),
+            Some(_) => return,
         };
         match item {
             Item::Object(_, members) => {

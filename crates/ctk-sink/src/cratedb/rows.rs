@@ -169,6 +169,15 @@ impl Rows {
             let (slot, text) = fit(schema, (name, *slot), &item, scratch, |slot| {
                 self.positions.get(slot).copied().flatten()
             })?;
+            // A value that stands beside is no reason for the default of its own column.
+            if let Some(own) = members.0[member.index()].1.filter(|own| has_default && *own != slot)
+            {
+                let start = scratch.text.len();
+                scratch.text.push_str("null");
+                let position = self.position(own);
+                scratch.values.resize(self.used.len(), None);
+                scratch.values[position].get_or_insert((member, start..start + 4));
+            }
             let position = self.position(slot);
             scratch.values.resize(self.used.len(), None);
             scratch.values[position] = Some((member, text));

@@ -25,7 +25,7 @@ use crate::SinkError;
 const EXPLAINED: usize = 10;
 
 /// How often an error is waited out that may be the row's or the node's: a minute, about.
-const DOUBTS: u32 = 10;
+pub(super) const DOUBTS: u32 = 10;
 
 /// The code of a key that is there already.
 const DUPLICATE: u32 = 4091;

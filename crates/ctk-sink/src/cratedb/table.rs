@@ -5,9 +5,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use backon::BackoffBuilder;
 use ctk_db::{
     DbError,
-    cratedb::{Client, CrateDbError},
+    cratedb::{Blame, Client, CrateDbError, patience},
     quote,
 };
 use tokio::time::Instant;
@@ -18,6 +19,7 @@ use super::{
     known::{Barred, Known, MOST_BARRED},
     names,
     schema::Schema,
+    send::DOUBTS,
     types::Type,
 };
 use crate::SinkError;
@@ -55,7 +57,7 @@ pub(super) async fn create(
 ) -> Result<bool, SinkError> {
     let failed = || DbError::cratedb(format!("create table {}", settings.table));
     let all = create_statement(settings, planned, |_| true)?;
-    match client.execute(&all, &[]).await {
+    match define(client, &all).await {
         Err(error) if error.is_refused() && !must => {
             debug!(%error, "the table cannot be created with all columns");
             Ok(false)
@@ -67,12 +69,15 @@ pub(super) async fn create(
                 .filter(|name| planned.slot(name).is_some())
                 .chain(partition.as_deref())
                 .collect();
-            if needed.is_empty() || needed.len() == planned.columns.len() {
+            // A table has at least one column.
+            let first = planned.columns.first().map(|column| column.name.as_str());
+            let needed = if needed.is_empty() { first.into_iter().collect() } else { needed };
+            if needed.len() == planned.columns.len() {
                 return Err(failed()(error).into());
             }
             warn!(%error, "the table cannot be created with all columns; they are added one by one");
             let few = create_statement(settings, planned, |name| needed.contains(&name))?;
-            client.execute(&few, &[]).await.map_err(failed())?;
+            define(client, &few).await.map_err(failed())?;
             Ok(true)
         }
         created => {
@@ -177,7 +182,23 @@ async fn alter(
         .map(|(name, of)| format!("ADD COLUMN {} {}", quote(name), of.declare()))
         .collect();
     let sql = format!("ALTER TABLE {} {}", settings.quoted(), columns.join(", "));
-    client.execute(&sql, &[]).await.map(drop)
+    define(client, &sql).await
+}
+
+/// Runs a statement that defines something. What may be the fault of a node is waited out for about a minute.
+async fn define(client: &Client, sql: &str) -> Result<(), CrateDbError> {
+    let mut pauses = patience().build();
+    for _ in 0..DOUBTS {
+        match client.execute(sql, &[]).await {
+            Err(error) if error.blame() == Some(Blame::Doubtful) => {
+                let pause = pauses.next().unwrap_or_default();
+                warn!(%error, ?pause, "CrateDB does not take a statement now; trying again");
+                tokio::time::sleep(pause).await;
+            }
+            done => return done.map(drop),
+        }
+    }
+    client.execute(sql, &[]).await.map(drop)
 }
 
 fn failed(settings: &Settings, error: CrateDbError) -> SinkError {

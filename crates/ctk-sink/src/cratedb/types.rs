@@ -143,6 +143,14 @@ impl Type {
         self.keys().map_or(0, |keys| keys.values().map(|of| 1 + of.size()).sum())
     }
 
+    /// Returns what is in an array, however deep; of others, themselves.
+    pub(super) fn element(&self) -> &Self {
+        match self {
+            Self::Array(element) => element.element(),
+            other => other,
+        }
+    }
+
     /// Returns the same to be changed.
     pub(super) fn keys_mut(&mut self) -> Option<&mut HashMap<String, Self>> {
         match self {

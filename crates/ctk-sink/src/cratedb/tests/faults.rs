@@ -98,7 +98,7 @@ async fn a_bad_row_is_found_among_good_ones() {
         .await;
     let mut texts = records(0..100);
     texts[17] = r#"{"id": 17, "at": "nowhere"}"#.into();
-    texts[63] = r#"{"id": 63, "at": "nowhere either"}"#.into();
+    texts[63] = r#"{"id": 63, "at": "CircuitBreakingException: nowhere either"}"#.into();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let committed = world.load_from(world.settings(), 0, &texts).await.unwrap();
     assert_eq!((committed.written, committed.dead_lettered), (98, 2));

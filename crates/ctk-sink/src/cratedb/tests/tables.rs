@@ -88,8 +88,9 @@ async fn defaults_of_an_existing_table_hold() {
         r#"{"id": 3, "level": 1}"#,
         r#"{"id": 4, "level": null}"#,
         r#"{"id": 5, "state": "x", "late": true}"#,
+        r#"{"id": 6, "level": 2.5}"#,
     ];
-    world.loads(&records, 5, 0).await;
+    world.loads(&records, 6, 0).await;
     assert_eq!(
         world.rows("t").await,
         [
@@ -98,6 +99,7 @@ async fn defaults_of_an_existing_table_hold() {
             r#"id=3 level=1 state="new""#,
             r#"id=4 state="new""#,
             r#"id=5 late=true level=7 state="x""#,
+            r#"id=6 level__double=2.5 state="new""#,
         ]
     );
     world.end().await;

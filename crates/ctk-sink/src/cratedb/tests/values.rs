@@ -195,6 +195,16 @@ async fn long_texts_and_bytes_and_documents() {
 }
 
 #[tokio::test]
+async fn what_becomes_text_asks_for_no_keys() {
+    let mut world = World::new().await;
+    let keys: Vec<String> = (0..1001).map(|n| format!(r#""k{n}":{n}"#)).collect();
+    let mixed = format!(r#"["start",{{{}}}]"#, keys.join(","));
+    world.loads(&[&format!(r#"{{"id": 1, "events": {mixed}}}"#)], 1, 0).await;
+    assert_eq!(world.columns("t").await, ["events__json text", "id bigint"]);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn what_is_read_again_adds_no_row() {
     let mut world = World::new().await;
     let records = [r#"{"id": 1}"#, r#"{"id": 2}"#];
