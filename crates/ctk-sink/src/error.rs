@@ -117,12 +117,12 @@ pub enum SinkError {
         table: String,
     },
     /// The table of dead letters does not take one.
-    #[error("the table {table} does not take a dead letter: {error}")]
+    #[error("cannot write into table {table}")]
     LetterRefused {
         /// The table of dead letters.
         table: String,
         /// What the database says.
-        error: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A record is no row, and the user wants to stop at the first such.
     #[error("record {sequence} of shard {shard} is refused ({reason}): {error}")]

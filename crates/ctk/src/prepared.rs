@@ -9,10 +9,7 @@ use std::{
 };
 
 use ctk_checkpoint::{Checkpoint, StreamIdentity};
-use ctk_db::{
-    cratedb::Client,
-    sqlite::{self, Mode},
-};
+use ctk_db::sqlite::{self, Mode};
 use ctk_flow::ShardId;
 use ctk_kinesis::{
     KinesisConfig, Saved, StreamSummary,
@@ -48,8 +45,6 @@ pub struct Prepared {
     namespace: Option<String>,
     checkpoint: CheckpointOptions,
     take_over: bool,
-    /// A connection, where looking needed one that can be kept.
-    client: Option<Client>,
     /// How far earlier runs came.
     pub saved: HashMap<ShardId, Saved>,
     /// The streams that earlier runs read, where they noted it.
@@ -103,7 +98,6 @@ impl Prepared {
             namespace,
             checkpoint: source.checkpoint.clone(),
             take_over: arguments.take_over,
-            client: None,
             saved: HashMap::new(),
             known_streams: Vec::new(),
         };

@@ -132,22 +132,28 @@ pub(super) fn encode(known: &Known, chunk: &Chunk, settings: &Settings) -> Optio
     encode_with(&mut known, chunk, settings, Growth::None).map(|(encoded, _)| encoded)
 }
 
-/// Writes the rows for the table as it will be, and plans what it lacks: returns the paths of new columns and keys.
+/// Writes the rows for the table as it will be, and plans what it lacks: returns the paths of new columns and keys. None would
+/// be a defect: nothing is missing that is not planned.
 pub(super) fn encode_and_plan(
     known: &mut Known,
     chunk: &Chunk,
     settings: &Settings,
     is_tight: bool,
-) -> (Encoded, Vec<Vec<String>>) {
+) -> Option<(Encoded, Vec<Vec<String>>)> {
     let mut owned = std::borrow::Cow::Owned(known.clone());
-    let most_new =
-        if is_tight { MOST_COLUMNS.saturating_sub(known.schema.size()) } else { MOST_COLUMNS };
+    let most_new = most_new(known.schema.size(), is_tight);
     let encoded = encode_with(&mut owned, chunk, settings, Growth::Plan { most_new });
     *known = owned.into_owned();
-    // Nothing is missing that was not planned.
-    encoded.unwrap_or_else(|| {
-        (Encoded { rows: Rows::new(0), entries: Vec::new(), refused: Vec::new() }, Vec::new())
-    })
+    encoded
+}
+
+/// Returns how many new columns and keys one record may ask for.
+fn most_new(size: usize, is_tight: bool) -> usize {
+    match MOST_COLUMNS.checked_sub(size) {
+        Some(room) if is_tight && room > 0 => room,
+        // There are more already: the limit of this table is another one.
+        _ => MOST_COLUMNS,
+    }
 }
 
 /// Columns and keys that CrateDB allows a table by default.
@@ -255,4 +261,21 @@ fn encode_with(
         }
     }
     Some((encoded, planned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_table_has_another_limit_than_the_default() {
+        let check = |size: usize, is_tight: bool, expected: usize| {
+            assert_eq!(most_new(size, is_tight), expected, "{size} {is_tight}");
+        };
+        check(10, false, 1000);
+        check(10, true, 990);
+        check(999, true, 1);
+        check(1000, true, 1000);
+        check(1200, true, 1000);
+    }
 }

@@ -6,7 +6,7 @@ use ctk_flow::Value;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
-use crate::envelope::push_json_text;
+use crate::{envelope::push_json_text, kinds::bare_number};
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,10 +88,10 @@ impl<'a> Item<'a> {
             Some(b'"') => Self::Text(Text::Json(json)),
             Some(b't') => Self::Bool(true),
             Some(b'f') => Self::Bool(false),
-            Some(b'-' | b'0'..=b'9') => match json.parse() {
-                Ok(integer) => Self::Integer(integer),
-                Err(_) if json.contains(['.', 'e', 'E']) => Self::Decimal(json),
-                Err(_) => Self::Big(json),
+            Some(b'-' | b'0'..=b'9') => match bare_number(Value::Json(json)) {
+                Value::Integer(value) => Self::Integer(value),
+                Value::Decimal(text) => Self::Decimal(text),
+                _ => Self::Big(json),
             },
             _ => Self::Null,
         }

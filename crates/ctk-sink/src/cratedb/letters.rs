@@ -3,23 +3,29 @@
 //! The place of a record is the key, so a record that is read again is not kept twice. CrateDB has no type for bytes, so the
 //! payload is base64.
 
-use std::time::Duration;
-
 use backon::BackoffBuilder;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use ctk_db::{
     DbError,
-    cratedb::{Blame, Client, RowError, patience},
+    cratedb::{Client, patience},
     quote,
 };
 use ctk_flow::{DeadLetter, ShardId};
 use serde_json::{Value, json};
+use tracing::warn;
 
-use super::Settings;
+use super::{
+    Settings,
+    send::{Fate, Sent, send},
+};
 use crate::SinkError;
 
 /// Bytes of payload in one request, unless a single one has more.
 const BYTES: usize = 4 << 20;
+
+/// How often the table may be gone before that is an error: about two minutes.
+const ATTEMPTS: u32 = 20;
 
 fn name(settings: &Settings) -> String {
     format!("{}_dead_letters", settings.table)
@@ -45,58 +51,67 @@ pub(super) async fn create(client: &Client, settings: &Settings) -> Result<(), S
     Ok(())
 }
 
-/// Keeps letters in the table, which is there. The client is patient.
+/// Keeps letters in the table. The client is patient.
 pub(super) async fn keep(
     client: &Client,
     settings: &Settings,
     shard: &ShardId,
     letters: &[DeadLetter],
 ) -> Result<(), SinkError> {
-    let sql = format!(
+    let statement = format!(
         "INSERT INTO {} (\"stream\", \"shard_id\", \"sequence\", \"sub_sequence\", \"partition_key\", \"arrived_at\", \
          \"reason\", \"error\", \"table_name\", \"payload\") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         quoted(settings)
     );
-    for letters in portions(letters) {
-        let mut rows: Vec<_> = letters.iter().map(|letter| row(settings, shard, letter)).collect();
-        let mut pauses = patience().build();
-        while !rows.is_empty() {
-            let results = client.execute_bulk(&sql, &rows).await;
-            let results = results
-                .map_err(DbError::cratedb(format!("write into table {}", name(settings))))?;
-            let mut left = Vec::new();
-            for (row, result) in rows.into_iter().zip(results) {
-                match (result.rowcount, result.error) {
-                    (0.., _) => {}
-                    (_, Some(error)) if matches!(error.blame(), Blame::Row | Blame::User) => {
-                        return Err(refused(settings, &error));
+    let request = |part: &[usize]| {
+        let rows: Vec<_> = part.iter().map(|at| row(settings, shard, &letters[*at])).collect();
+        Bytes::from(json!({ "stmt": statement, "bulk_args": rows }).to_string())
+    };
+    let mut pauses = patience().build();
+    let mut attempts = 0;
+    loop {
+        match send(client, &name(settings), portions(letters), request).await? {
+            Sent::All(fates) => {
+                let refused = fates.into_iter().find_map(|fate| match fate {
+                    Fate::Refused(error) => Some(error),
+                    Fate::Written | Fate::Present | Fate::Duplicate => None,
+                });
+                return match refused {
+                    Some(error) => {
+                        let (table, source) = (name(settings), error.into());
+                        Err(SinkError::LetterRefused { table, source })
                     }
-                    _ => left.push(row),
-                }
+                    None => Ok(()),
+                };
             }
-            rows = left;
-            if !rows.is_empty() {
-                let pause: Duration = pauses.next().unwrap_or_default();
+            Sent::Stale(error) if attempts < ATTEMPTS => {
+                attempts += 1;
+                let pause = pauses.next().unwrap_or_default();
+                warn!(%error, ?pause, "the table of dead letters is not there; trying again");
                 tokio::time::sleep(pause).await;
+                create(client, settings).await?;
+            }
+            Sent::Stale(error) => {
+                let what = format!("write into table {}", name(settings));
+                return Err(DbError::cratedb(what)(error).into());
             }
         }
     }
-    Ok(())
 }
 
-/// Cuts letters into requests that a server takes.
-fn portions(letters: &[DeadLetter]) -> Vec<&[DeadLetter]> {
-    let mut portions = Vec::new();
-    let mut left = letters;
-    while !left.is_empty() {
-        let mut bytes = 0;
-        let fitting = left.iter().take_while(|letter| {
-            bytes += letter.payload.len() + letter.error.len();
-            bytes <= BYTES
-        });
-        let (portion, rest) = left.split_at(fitting.count().clamp(1, left.len()));
-        portions.push(portion);
-        left = rest;
+/// Puts letters into groups that a request takes.
+fn portions(letters: &[DeadLetter]) -> Vec<Vec<usize>> {
+    let mut portions: Vec<Vec<usize>> = Vec::new();
+    let mut bytes = usize::MAX;
+    for (at, letter) in letters.iter().enumerate() {
+        bytes = bytes.saturating_add(letter.payload.len() + letter.error.len());
+        match portions.last_mut() {
+            Some(portion) if bytes <= BYTES => portion.push(at),
+            _ => {
+                portions.push(vec![at]);
+                bytes = letter.payload.len() + letter.error.len();
+            }
+        }
     }
     portions
 }
@@ -114,8 +129,4 @@ fn row(settings: &Settings, shard: &ShardId, letter: &DeadLetter) -> Vec<Value> 
         json!(settings.table),
         json!(STANDARD.encode(&letter.payload)),
     ]
-}
-
-fn refused(settings: &Settings, error: &RowError) -> SinkError {
-    SinkError::LetterRefused { table: name(settings), error: error.to_string() }
 }

@@ -8,17 +8,13 @@
 use std::collections::VecDeque;
 
 use backon::BackoffBuilder;
+use bytes::Bytes;
 use ctk_db::{
     DbError,
     cratedb::{Blame, Client, CrateDbError, RowError, RowResult, patience},
 };
 use tracing::{debug, warn};
 
-use super::{
-    Settings,
-    rows::{Conflict, Rows},
-    schema::Schema,
-};
 use crate::SinkError;
 
 /// Rows in a request of which all failures have a reason.
@@ -50,31 +46,30 @@ pub(super) enum Sent {
     Stale(CrateDbError),
 }
 
-/// Sends all rows. The client is patient.
+/// Sends all rows, which are named by their numbers, from 0 on: each of the groups, or a part of one, in a `request`. Errors name
+/// the table. The client is patient.
 pub(super) async fn send(
     client: &Client,
-    settings: &Settings,
-    schema: &Schema,
-    conflict: Conflict,
-    rows: &Rows,
+    table: &str,
+    groups: Vec<Vec<usize>>,
+    request: impl Fn(&[usize]) -> Bytes,
 ) -> Result<Sent, SinkError> {
-    let table = settings.quoted();
-    let mut fates: Vec<Option<Fate>> = vec![None; rows.len()];
-    let mut work = VecDeque::from(rows.groups(schema));
+    let rows = groups.iter().map(Vec::len).sum();
+    let mut fates: Vec<Option<Fate>> = vec![None; rows];
+    let mut work = VecDeque::from(groups);
     let mut pauses = patience().build();
     let mut doubts = 0;
     while let Some(part) = work.pop_front() {
         if part.is_empty() {
             continue;
         }
-        let request = rows.request(schema, &table, conflict, &part);
-        match client.bulk(request, part.len()).await {
+        match client.bulk(request(&part), part.len()).await {
             Ok(results) => {
                 let again = settle(&part, results, &mut fates, doubts < DOUBTS);
                 match again.failure {
                     Some(error) => match error.blame() {
                         Blame::Table => return Ok(Sent::Stale(error.into())),
-                        Blame::User => return Err(failed(settings, error.into())),
+                        Blame::User => return Err(failed(table, error.into())),
                         blame => {
                             doubts += u32::from(blame == Blame::Doubtful);
                             let pause = pauses.next().unwrap_or_default();
@@ -104,14 +99,14 @@ pub(super) async fn send(
                     work.push_front(left.to_vec());
                 }
             },
-            Err(error) => return Err(failed(settings, error)),
+            Err(error) => return Err(failed(table, error)),
         }
     }
     Ok(Sent::All(fates.into_iter().map(|fate| fate.unwrap_or_else(unexplained)).collect()))
 }
 
-fn failed(settings: &Settings, error: CrateDbError) -> SinkError {
-    DbError::cratedb(format!("insert into table {}", settings.table))(error).into()
+fn failed(table: &str, error: CrateDbError) -> SinkError {
+    DbError::cratedb(format!("insert into table {table}"))(error).into()
 }
 
 /// Rows to be sent again.

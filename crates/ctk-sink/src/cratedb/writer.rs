@@ -168,7 +168,10 @@ impl Writer {
         if encoded.rows.len() == 0 {
             return Ok(Sent::All(Vec::new()));
         }
-        send(&self.client, &self.settings, &known.schema, conflict, &encoded.rows).await
+        let table = self.settings.quoted();
+        let (rows, schema) = (&encoded.rows, &known.schema);
+        let request = |part: &[usize]| rows.request(schema, &table, conflict, part);
+        send(&self.client, &self.settings.table, rows.groups(schema), request).await
     }
 
     /// Reads the table, widens it until all rows can be written, and writes them. To be called by one at a time.
@@ -205,7 +208,11 @@ impl Writer {
                 }
                 continue;
             }
-            let (encoded, planned) = encode_and_plan(&mut known, chunk, &self.settings, is_tight);
+            let Some((encoded, planned)) =
+                encode_and_plan(&mut known, chunk, &self.settings, is_tight)
+            else {
+                break;
+            };
             if !known.exists {
                 if encoded.rows.len() == 0 {
                     return Ok((encoded, Vec::new()));

@@ -55,7 +55,6 @@ impl Prepared {
             let checkpoints = ctk_checkpoint::cratedb::load(&client, schema, namespace).await?;
             self.note(checkpoints);
         }
-        self.client = Some(client);
         Ok(())
     }
 
@@ -67,11 +66,8 @@ impl Prepared {
         identity: StreamIdentity,
         dead_letters: DeadLetters,
     ) -> Result<(AnyTarget, HashMap<ShardId, Saved>), CommandError> {
-        let client = match self.client {
-            Some(client) => client,
-            None => Client::new(&address.connection)
-                .map_err(DbError::cratedb("connect to the target"))?,
-        };
+        let client =
+            Client::new(&address.connection).map_err(DbError::cratedb("connect to the target"))?;
         let settings = Settings {
             schema: self.schema,
             table: self.table,

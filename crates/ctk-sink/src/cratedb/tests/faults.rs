@@ -319,3 +319,14 @@ async fn rows_are_not_blamed_for_the_server() {
     let error = sink.write(world.changes("shard-1", 1, &[r#"{"id": 1}"#])).await.unwrap_err();
     assert_eq!(error.to_string(), "cannot insert into table t");
 }
+
+/// Dead letters wait as rows do.
+#[tokio::test]
+async fn dead_letters_are_sent_again() {
+    for code in [4037, 4041, 5000] {
+        let mut world = World::with_double(Options::default()).await;
+        world.double().script().next_bulk(Fault::RowsFail(code));
+        world.loads(&["not json", "nor this"], 0, 2).await;
+        assert_eq!(world.count("t_dead_letters").await, 2, "{code}");
+    }
+}
