@@ -22,7 +22,7 @@ use aws_sdk_kinesis::{
     error::{BoxError, ProvideErrorMetadata, SdkError},
     operation::get_records::GetRecordsOutput,
     primitives::{DateTime, DateTimeFormat},
-    types::{Shard, ShardIteratorType, StreamDescriptionSummary, StreamStatus},
+    types::{ChildShard, Shard, ShardIteratorType, StreamDescriptionSummary, StreamStatus},
 };
 use ctk_flow::{Millis, Record, Sequence, ShardId};
 use ctk_url::StreamRef;
@@ -120,6 +120,8 @@ pub struct Records {
     pub next: Option<String>,
     /// The distance to the tip; AWS always says it.
     pub behind: Option<Duration>,
+    /// At the end of a closed shard: what it was split or merged into, where the service says so.
+    pub children: Vec<ShardListing>,
 }
 
 impl Api {
@@ -297,6 +299,16 @@ fn records(answer: GetRecordsOutput) -> Records {
         behind: answer
             .millis_behind_latest
             .map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default())),
+        children: answer.child_shards.unwrap_or_default().into_iter().map(child).collect(),
+    }
+}
+
+/// Returns a child as it is listed while it is open: what closed meanwhile, the next listing tells.
+fn child(shard: ChildShard) -> ShardListing {
+    ShardListing {
+        id: ShardId::new(&shard.shard_id),
+        parents: shard.parent_shards.iter().map(|parent| ShardId::new(parent)).collect(),
+        closed: false,
     }
 }
 

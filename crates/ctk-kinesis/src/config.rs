@@ -68,12 +68,40 @@ pub struct KinesisConfig {
     pub create: Option<i32>,
     /// How long to wait for the stream to become ACTIVE.
     pub describe_timeout: Duration,
+    /// A consumer to be sent records through, in place of polling.
+    pub fan_out: Option<String>,
+    /// What becomes of a run that cannot go on where the last one ended.
+    pub on_data_loss: OnDataLoss,
+    /// How answers are written on the wire.
+    pub protocol: Protocol,
     /// The byte budget of the run.
     pub buffer: u64,
     /// What the records are, for the decoder.
     pub decode: DecodeOptions,
     /// Whether and where positions are kept, for the target.
     pub checkpoint: CheckpointOptions,
+}
+
+/// What becomes of a run when records that it has not read are gone from the stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDataLoss {
+    /// It ends with an error that names the gap.
+    #[default]
+    Fail,
+    /// It goes on behind the gap, warns, and counts it.
+    Continue,
+}
+
+/// How answers are written on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// CBOR where the endpoint speaks it, found out once at the start; else JSON.
+    #[default]
+    Auto,
+    /// JSON 1.1.
+    Json,
+    /// CBOR 1.1, which costs less to read.
+    Cbor,
 }
 
 /// What records are, and what becomes of them.
@@ -102,6 +130,8 @@ pub enum Format {
     Ndjson,
     /// Bytes that mean nothing.
     Raw,
+    /// Messages of a CloudWatch Logs subscription, a row for each log event.
+    CloudWatchLogs,
 }
 
 /// Whether payloads are looked at for compression.
@@ -116,7 +146,7 @@ pub enum Compression {
 /// Whether aggregates of the Kinesis Producer Library are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggregation {
-    /// By their first bytes; they cannot be unpacked yet.
+    /// By their first bytes, and unpacked.
     Auto,
     /// Never.
     None,
@@ -189,7 +219,6 @@ impl KinesisConfig {
         }
         let mut options = url.options.clone();
         options.take(&FILE)?;
-        refuse_what_is_not_built(&mut options)?;
         let stream = parts::stream(url, &mut options)?;
         let config = Self {
             identity: parts::identity(url, &stream, &mut options)?,
@@ -209,6 +238,19 @@ impl KinesisConfig {
             describe_timeout: options
                 .take_seconds(&option::DESCRIBE_TIMEOUT)?
                 .unwrap_or(Duration::from_mins(1)),
+            fan_out: parts::consumer(&mut options)?,
+            on_data_loss: options
+                .take_choice(
+                    &option::ON_DATA_LOSS,
+                    &[("fail", OnDataLoss::Fail), ("continue", OnDataLoss::Continue)],
+                )?
+                .unwrap_or_default(),
+            protocol: options
+                .take_choice(
+                    &option::PROTOCOL,
+                    &[("auto", Protocol::Auto), ("json", Protocol::Json), ("cbor", Protocol::Cbor)],
+                )?
+                .unwrap_or_default(),
             buffer: parts::bytes(&mut options, &option::BUFFER, 256 << 20)?,
             decode: decode(&mut options)?,
             checkpoint: checkpoint(&mut options, &stream)?,
@@ -216,19 +258,6 @@ impl KinesisConfig {
         };
         options.finish(OPTIONS)?;
         Ok(config)
-    }
-}
-
-/// Takes the options whose effect does not exist yet, and refuses them.
-fn refuse_what_is_not_built(options: &mut Options) -> Result<(), ConfigError> {
-    if options.take(&option::FAN_OUT)?.is_some() {
-        return Err(ConfigError::NotBuilt { what: "`fan_out`" });
-    }
-    match options
-        .take_choice(&option::PROTOCOL, &[("auto", false), ("json", false), ("cbor", true)])?
-    {
-        Some(true) => Err(ConfigError::NotBuilt { what: "`protocol=cbor`" }),
-        Some(false) | None => Ok(()),
     }
 }
 
@@ -245,19 +274,18 @@ fn once(options: &mut Options) -> Result<bool, ConfigError> {
 
 fn decode(options: &mut Options) -> Result<DecodeOptions, ConfigError> {
     let choices = &[
-        ("json", Some(Format::Json)),
-        ("ndjson", Some(Format::Ndjson)),
-        ("raw", Some(Format::Raw)),
-        ("cloudwatch-logs", None),
-        ("cloudwatch_logs", None),
+        ("json", Format::Json),
+        ("ndjson", Format::Ndjson),
+        ("raw", Format::Raw),
+        ("cloudwatch-logs", Format::CloudWatchLogs),
+        ("cloudwatch_logs", Format::CloudWatchLogs),
     ];
-    let format = match options.take_choice(&option::FORMAT, choices)? {
-        Some(None) => return Err(ConfigError::NotBuilt { what: "`format=cloudwatch-logs`" }),
-        Some(format) => format,
-        None => None,
-    };
+    let format = options.take_choice(&option::FORMAT, choices)?;
     let format = match (format, options.take_bool(&option::PARSE_JSON)?) {
-        (Some(Format::Raw), Some(true)) | (Some(Format::Json | Format::Ndjson), Some(false)) => {
+        (Some(Format::Raw), Some(true)) => {
+            return Err(ConfigError::contradiction("`format`", "`parse_json`"));
+        }
+        (Some(format), Some(false)) if format != Format::Raw => {
             return Err(ConfigError::contradiction("`format`", "`parse_json`"));
         }
         (Some(format), _) => format,

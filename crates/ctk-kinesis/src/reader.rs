@@ -314,7 +314,7 @@ impl Reader for ShardReader {
         // Looked at before the call: what was put between the call and the close would be missing else.
         let was_closed = self.closed.load(Relaxed);
         let nothing = |next| Answer { records: Vec::new(), next, behind: None };
-        let Records { records, next: iterator, behind } = match self.fetch().await? {
+        let Records { records, next: iterator, behind, .. } = match self.fetch().await? {
             Fetched::Answer(answer) => answer,
             Fetched::Later(wait) => return Ok(nothing(Next::Read { wait })),
         };

@@ -80,12 +80,13 @@ pub(super) const POLL_INTERVAL: OptionSpec = OptionSpec::new(
 pub(super) const FAN_OUT: OptionSpec = OptionSpec::new(
     &["fan_out"],
     "–",
-    "name of a consumer, to be sent records instead of polling; not built yet",
+    "name of a consumer with enhanced fan-out: records are sent to it (SubscribeToShard) instead of polled for; \
+     registered when missing",
 );
 pub(super) const FORMAT: OptionSpec = OptionSpec::new(
     &["format"],
     "`json`",
-    "`json`, `ndjson` (lines in a record), `raw`; `cloudwatch-logs` is not built yet",
+    "`json`, `ndjson` (lines in a record), `raw`, `cloudwatch-logs` (a row for each log event)",
 );
 pub(super) const PARSE_JSON: OptionSpec =
     OptionSpec::new(&["parse_json"], "`true`", "`false` is the same as `format=raw`");
@@ -99,7 +100,7 @@ pub(super) const MAX_RECORD_BYTES: OptionSpec =
 pub(super) const AGGREGATION: OptionSpec = OptionSpec::new(
     &["aggregation"],
     "`auto`",
-    "`auto`: aggregates of the Kinesis Producer Library are recognised; they cannot be unpacked yet, and become dead letters; `none`: they are records like others",
+    "`auto`: aggregates of the Kinesis Producer Library are unpacked; `none`: they are records like others",
 );
 pub(super) const LAYOUT: OptionSpec = OptionSpec::new(
     &["layout"],
@@ -118,14 +119,14 @@ pub(super) const CREATE_SHARDS: OptionSpec =
 pub(super) const ON_DATA_LOSS: OptionSpec = OptionSpec::new(
     &["on_data_loss"],
     "`fail`",
-    "not built yet: when the checkpoint is older than what the stream keeps",
+    "when records that were not read are gone from the stream: `fail`, or `continue` behind the gap, which is warned of and counted",
 );
 pub(super) const BUFFER: OptionSpec =
     OptionSpec::new(&["buffer"], "256MiB", "memory for records, all shards together");
 pub(super) const PROTOCOL: OptionSpec = OptionSpec::new(
     &["protocol"],
     "`auto`",
-    "`auto` or `json` on the wire; `cbor` is not built yet",
+    "on the wire: `json`, `cbor` (costs less), or `auto`, which asks the endpoint once at the start",
 );
 pub(super) const CHECKPOINTER: OptionSpec = OptionSpec::new(
     &["checkpointer"],

@@ -234,3 +234,17 @@ pub(super) fn create(options: &mut Options) -> Result<Option<i32>, ConfigError> 
         (None, Some(_)) => Err(OptionError::Unused { name: option::CREATE_SHARDS.name() }.into()),
     }
 }
+
+/// Takes the name of a consumer for enhanced fan-out
+/// (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_RegisterStreamConsumer.html>).
+pub(super) fn consumer(options: &mut Options) -> Result<Option<String>, ConfigError> {
+    let name = options.take(&option::FAN_OUT)?;
+    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    match name {
+        Some(name) if name.is_empty() || name.len() > 128 || !name.bytes().all(is_sign) => {
+            let expected = "a name of up to 128 letters, digits, `_`, `.` and `-`";
+            Err(OptionError::invalid(&option::FAN_OUT, expected).into())
+        }
+        name => Ok(name),
+    }
+}

@@ -290,9 +290,6 @@ fn what_is_not_built_is_refused_by_name() {
     let check = |text: &str, what: &str| {
         check(text, |_| (), Err(&format!("{what} is not built yet")));
     };
-    check("kinesis:?table=s&fan_out=me", "`fan_out`");
-    check("kinesis:?table=s&format=cloudwatch-logs", "`format=cloudwatch-logs`");
-    check("kinesis:?table=s&protocol=cbor", "`protocol=cbor`");
     check("kinesis+dms:///s", "`kinesis+dms`");
     check("kinesis+dynamodb+cdc:///s", "`kinesis+dynamodb+cdc`");
     check("kinesis:///path/to/dump.ndjson", "reading dump files");
