@@ -23,9 +23,13 @@
 //! assert_eq!(values, [Value::Integer(7), Value::Json(r#"{"room": 1}"#)]);
 //! ```
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the decoder does not call it yet"))]
+mod cloudwatch;
 mod columns;
 mod compression;
 mod decoder;
 mod json;
+#[cfg_attr(not(test), expect(dead_code, reason = "the decoder does not call it yet"))]
+mod kpl;
 
 pub use decoder::{Aggregation, Compression, DecodeOptions, Decoder, Format, Layout};

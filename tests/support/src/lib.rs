@@ -5,6 +5,7 @@ pub mod client;
 pub mod cratedb;
 pub mod embedded;
 pub mod kinesis_local;
+pub mod kpl;
 pub mod layer;
 pub mod records;
 pub mod replay;
