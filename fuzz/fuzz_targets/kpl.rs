@@ -13,7 +13,8 @@ fuzz_target!(|input: (bool, &[u8])| {
     let format = if raw { Format::Raw } else { Format::Json };
     let options = DecodeOptions { format, max_record_bytes: 1 << 20, ..DecodeOptions::default() };
     let data = [&[0xf3, 0x89, 0x9a, 0xc2][..], message, &Md5::digest(message)].concat();
-    let record = Record { data, sequence: Sequence::new("1"), partition_key: None, arrived_at: None };
+    let record =
+        Record { data, sequence: Sequence::new("1"), partition_key: None, arrived_at: None };
     let changes = Decoder::new(options).decode(&ShardId::new("shard"), vec![record]);
     let ended = changes.len() as u64 + changes.dead_letters().len() as u64 + changes.filtered();
     assert_eq!(changes.units(), ended);

@@ -7,10 +7,10 @@
 //! The format is described in <https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md>. What
 //! begins like an aggregate and is none, or a damaged one, is a plain record, as the Kinesis Client Library has it.
 //!
-//! Every user record is kept, whatever its keys are. The Kinesis Client Library drops those whose hash key lies outside of
-//! the shard, and on streams that spread records themselves these are most
+//! Every user record is kept, whatever its keys are. The Kinesis Client Library drops an aggregate when a hash key in it lies
+//! outside of the shard, and so loses aggregates on streams that spread their records by themselves
 //! (<https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-kpl-aggregation.html>). A key that is missing, is no
-//! UTF-8, or points outside of its table is `None`: it says less about the data than the data is worth.
+//! UTF-8, or points outside of its table is `None`, and the data is kept.
 
 mod wire;
 
