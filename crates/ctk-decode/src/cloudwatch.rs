@@ -85,13 +85,6 @@ impl<'a> Data<'a> {
         self.events.elements()
     }
 
-    /// Returns how many bytes the row of an event takes at most: the caller decides how much [`Changes`] may hold.
-    ///
-    /// What events have in common comes again in every row, so the rows may be far larger than the message.
-    pub(crate) fn row_bytes(&self, event: &str) -> usize {
-        self.shared.iter().map(Member::size).sum::<usize>() + event.len()
-    }
-
     /// Adds the cells of one row: the members of the message, then those of the event, or `data` when it is no object.
     ///
     /// Of a name that both have there are two cells, of which the last counts, as always in [`Changes`]: the event's.

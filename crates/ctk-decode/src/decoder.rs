@@ -112,7 +112,8 @@ impl Decode for Decoder {
             }
         }
         let begun = records.front().filter(|record| record.done > 0);
-        let part = begun.map(|record| Part { sequence: record.sequence.clone(), units: record.done });
+        let part =
+            begun.map(|record| Part { sequence: record.sequence.clone(), units: record.done });
         let (changes, upto) = work.finish();
         Decoded { changes, upto, part }
     }

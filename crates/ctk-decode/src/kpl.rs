@@ -9,8 +9,9 @@
 //!
 //! Every user record is kept, whatever its keys are. The Kinesis Client Library drops an aggregate when a hash key in it lies
 //! outside of the shard, and so loses aggregates on streams that spread their records by themselves
-//! (<https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-kpl-aggregation.html>). A key that is missing, is no
-//! UTF-8, or points outside of its table is `None`, and the data is kept.
+//! (<https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-kpl-aggregation.html>). So hash keys are
+//! not looked at. A partition key that is missing, is no UTF-8, is longer than Kinesis allows, or lies outside of the table is
+//! `None`, and the data is kept.
 
 mod wire;
 
@@ -20,6 +21,10 @@ use wire::{Broken, Fields, Wire};
 const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
 const DIGEST_BYTES: usize = 16;
 
+/// Characters of a partition key (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html>). Many records
+/// share a key and each gets a copy, so it must not be as long as it likes.
+const LONGEST_KEY: usize = 256;
+
 // The fields of AggregatedRecord.
 const PARTITION_KEYS: u32 = 1;
 const EXPLICIT_HASH_KEYS: u32 = 2;
@@ -28,12 +33,11 @@ const RECORDS: u32 = 3;
 /// An aggregate that was looked through as a whole.
 ///
 /// It holds no list of its user records, of which a payload may hold millions; they are found again as they are asked for.
-/// It does hold the tables of keys: 16 bytes for each key, which takes two bytes of the payload at least.
+/// It does hold the table of keys: 16 bytes for each key, which takes two bytes of the payload at least.
 #[derive(Debug)]
 pub(crate) struct Aggregate<'a> {
     message: &'a [u8],
     partition_keys: Vec<Option<&'a str>>,
-    explicit_hash_keys: Vec<Option<&'a str>>,
     len: usize,
 }
 
@@ -42,8 +46,6 @@ pub(crate) struct Aggregate<'a> {
 pub(crate) struct UserRecord<'a> {
     /// What the producer called it by.
     pub(crate) partition_key: Option<&'a str>,
-    /// Where the producer wanted it to go, in spite of its partition key.
-    pub(crate) explicit_hash_key: Option<&'a str>,
     /// Its payload.
     pub(crate) data: &'a [u8],
 }
@@ -59,11 +61,11 @@ impl<'a> Aggregate<'a> {
     }
 
     fn read(message: &'a [u8]) -> Result<Self, Broken> {
-        let (mut partition_keys, mut explicit_hash_keys, mut len) = (0, 0, 0);
+        let (mut partition_keys, mut len) = (0, 0);
         for field in Fields::of(message) {
             match field? {
                 (PARTITION_KEYS, Wire::Bytes(_)) => partition_keys += 1,
-                (EXPLICIT_HASH_KEYS, Wire::Bytes(_)) => explicit_hash_keys += 1,
+                (EXPLICIT_HASH_KEYS, Wire::Bytes(_)) => {}
                 (RECORDS, Wire::Bytes(record)) => {
                     Entry::read(record)?;
                     len += 1;
@@ -72,12 +74,7 @@ impl<'a> Aggregate<'a> {
                 _ => {}
             }
         }
-        Ok(Self {
-            message,
-            partition_keys: table(message, PARTITION_KEYS, partition_keys),
-            explicit_hash_keys: table(message, EXPLICIT_HASH_KEYS, explicit_hash_keys),
-            len,
-        })
+        Ok(Self { message, partition_keys: table(message, PARTITION_KEYS, partition_keys), len })
     }
 
     /// Returns how many user records there are, which may be none.
@@ -91,18 +88,16 @@ impl<'a> Aggregate<'a> {
         values(self.message, RECORDS).filter_map(|record| Entry::read(record).ok()).map(|entry| {
             UserRecord {
                 partition_key: key(&self.partition_keys, entry.partition_key),
-                explicit_hash_key: key(&self.explicit_hash_keys, entry.explicit_hash_key),
                 data: entry.data,
             }
         })
     }
 }
 
-/// A user record as it is written: its keys are places in the tables.
+/// A user record as it is written: its key is a place in the table.
 #[derive(Default)]
 struct Entry<'a> {
     partition_key: Option<u64>,
-    explicit_hash_key: Option<u64>,
     data: &'a [u8],
 }
 
@@ -113,10 +108,9 @@ impl<'a> Entry<'a> {
             match field? {
                 // Of a field that comes twice, the last counts; protobuf has it so.
                 (1, Wire::Varint(index)) => entry.partition_key = Some(index),
-                (2, Wire::Varint(index)) => entry.explicit_hash_key = Some(index),
                 (3, Wire::Bytes(data)) => entry.data = data,
-                // Tags, which no producer writes; nobody looks into them.
-                (4, Wire::Bytes(_)) => {}
+                // A hash key, and tags, which no producer writes; nobody looks into them.
+                (2, Wire::Varint(_)) | (4, Wire::Bytes(_)) => {}
                 (1..=4, _) => return Err(Broken),
                 _ => {}
             }
@@ -128,7 +122,8 @@ impl<'a> Entry<'a> {
 /// Returns the `len` keys of a table.
 fn table(message: &[u8], number: u32, len: usize) -> Vec<Option<&str>> {
     let mut table = Vec::with_capacity(len);
-    table.extend(values(message, number).map(|key| str::from_utf8(key).ok()));
+    let key = |key| str::from_utf8(key).ok().filter(|key| key.chars().nth(LONGEST_KEY).is_none());
+    table.extend(values(message, number).map(key));
     table
 }
 

@@ -11,10 +11,8 @@ fn rows(text: &str) -> Result<Vec<String>, String> {
     let Message::Data(data) = message else { return Ok(vec!["control".to_owned()]) };
     let (mut changes, mut json) = (Changes::new(ShardId::new("s"), 1, 0), Json::default());
     for event in data.events() {
-        let before = changes.size();
         data.read_event(event, &mut changes, &mut json).unwrap();
         changes.end_row(0);
-        assert!(changes.size() - before <= data.row_bytes(event), "{event}");
     }
     let columns = changes.columns();
     Ok(changes

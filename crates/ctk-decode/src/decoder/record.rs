@@ -97,7 +97,9 @@ impl Work {
         let origin = match self.last {
             Last::Nothing => None,
             Last::Origin(index) => self.changes.origins().get(index),
-            Last::Letter(index) => self.changes.dead_letters().get(index).map(|letter| &letter.origin),
+            Last::Letter(index) => {
+                self.changes.dead_letters().get(index).map(|letter| &letter.origin)
+            }
         };
         let upto = origin.map(|origin| origin.sequence.clone());
         (self.changes, upto)
@@ -173,8 +175,7 @@ impl Work {
             return self.nothing(origin(None), units);
         }
         for inner in aggregate.records() {
-            let flow =
-                self.payload(Cow::Borrowed(inner.data), origin(inner.partition_key), units);
+            let flow = self.payload(Cow::Borrowed(inner.data), origin(inner.partition_key), units);
             if flow == Flow::Full {
                 return flow;
             }

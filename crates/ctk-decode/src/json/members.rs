@@ -72,15 +72,6 @@ impl<'a> Member<'a> {
             _ => None,
         }
     }
-
-    /// Returns how many bytes of text its value takes.
-    pub(crate) fn size(&self) -> usize {
-        match self.value {
-            Token::Null | Token::Bool(_) => 0,
-            Token::Text(text) => text.raw.len(),
-            Token::Integer(text) | Token::Decimal(text) | Token::Nested(text) => text.len(),
-        }
-    }
 }
 
 impl<'a> Array<'a> {

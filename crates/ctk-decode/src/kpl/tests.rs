@@ -11,17 +11,15 @@ const GOLDEN: &[u8] = b"\xf3\x89\x9a\xc2\
     \x1a\x06\x08\x00\x1a\x02hi\
     \x1a\x07\x08\x01\x10\x00\x1a\x01!\
     \x62\xae\x1f\xa0\xf7\x44\x33\x6b\xcf\x5c\x85\x0a\x5e\xdb\x73\x5f";
-const GOLDEN_RECORDS: [Expected<'_>; 2] = [(Some("a"), None, b"hi"), (Some("b"), Some("7"), b"!")];
+const GOLDEN_RECORDS: [Expected<'_>; 2] = [(Some("a"), b"hi"), (Some("b"), b"!")];
 
-type Expected<'a> = (Option<&'a str>, Option<&'a str>, &'a [u8]);
+type Expected<'a> = (Option<&'a str>, &'a [u8]);
 
 fn check(bytes: &[u8], expected: Option<&[Expected<'_>]>) {
     let aggregate = Aggregate::parse(bytes);
     let actual = aggregate.as_ref().map(|aggregate| {
-        let records: Vec<Expected<'_>> = aggregate
-            .records()
-            .map(|record| (record.partition_key, record.explicit_hash_key, record.data))
-            .collect();
+        let records: Vec<Expected<'_>> =
+            aggregate.records().map(|record| (record.partition_key, record.data)).collect();
         assert_eq!(aggregate.len(), records.len());
         records
     });
@@ -86,7 +84,7 @@ fn an_aggregate_is_taken_apart() {
         let fields: Vec<_> = fields.iter().map(|field| (*field).clone()).collect();
         check(&seal(&fields), Some(expected));
     };
-    check(&[&a, &hi, &hi], &[(Some("a"), None, b"hi"), (Some("a"), None, b"hi")]);
+    check(&[&a, &hi, &hi], &[(Some("a"), b"hi"), (Some("a"), b"hi")]);
     // Tables behind the records, and in pieces.
     let bang = record(&[field(3, b"!"), index(2, 0), index(1, 1)]);
     check(&[&hi, &bang, &hash, &a, &b], &GOLDEN_RECORDS);
@@ -95,33 +93,36 @@ fn an_aggregate_is_taken_apart() {
     check(&[&a], &[]);
     check(&[&index(9, 1)], &[]);
     // Empty data, and none; an empty record.
-    check(&[&a, &record(&[index(1, 0), field(3, b"")])], &[(Some("a"), None, b"")]);
-    check(&[&a, &record(&[index(1, 0)])], &[(Some("a"), None, b"")]);
-    check(&[&a, &record(&[])], &[(None, None, b"")]);
+    check(&[&a, &record(&[index(1, 0), field(3, b"")])], &[(Some("a"), b"")]);
+    check(&[&a, &record(&[index(1, 0)])], &[(Some("a"), b"")]);
+    check(&[&a, &record(&[])], &[(None, b"")]);
     // Of what comes twice, the last counts.
     let twice = record(&[index(1, 0), index(1, 1), field(3, b"x"), field(3, b"y")]);
-    check(&[&a, &b, &twice], &[(Some("b"), None, b"y")]);
+    check(&[&a, &b, &twice], &[(Some("b"), b"y")]);
     // Tags and what nobody knows yet are passed over.
     let tags = field(4, &[field(1, b"name"), field(2, b"value")].concat());
     let fixed = [vec![0x79; 9], vec![0x7d; 5]].concat();
     let odd = record(&[fixed.clone(), index(1, 0), tags, field(9, b"?"), field(3, b"x")]);
-    check(&[&fixed, &a, &field(15, b"?"), &odd], &[(Some("a"), None, b"x")]);
+    check(&[&fixed, &a, &field(15, b"?"), &odd], &[(Some("a"), b"x")]);
 }
 
 #[test]
 fn a_bad_key_costs_the_key_not_the_data() {
-    let check = |partition_key: u64, explicit_hash_key: u64, expected: Expected<'_>| {
-        let keys = [field(1, b"a"), field(1, b"\xff"), field(1, b""), field(2, b"7")];
-        let record =
-            record(&[index(1, partition_key), index(2, explicit_hash_key), field(3, b"x")]);
-        check(&seal(&[keys.concat(), record]), Some(&[expected]));
+    let (longest, longer) = ("ä".repeat(256), "ä".repeat(257));
+    let check = |partition_key: u64, hash_key: u64, expected: Option<&str>| {
+        let keys = [b"a", &b"\xff"[..], b"", longest.as_bytes(), longer.as_bytes()];
+        let keys: Vec<u8> = keys.iter().flat_map(|key| field(1, key)).collect();
+        let record = record(&[index(1, partition_key), index(2, hash_key), field(3, b"x")]);
+        check(&seal(&[keys, field(2, b"7"), record]), Some(&[(expected, b"x")]));
     };
-    check(0, 0, (Some("a"), Some("7"), b"x"));
-    check(1, 0, (None, Some("7"), b"x"));
-    check(2, 0, (Some(""), Some("7"), b"x"));
-    check(3, 0, (None, Some("7"), b"x"));
-    check(0, 1, (Some("a"), None, b"x"));
-    check(u64::MAX, u64::MAX, (None, None, b"x"));
+    check(0, 0, Some("a"));
+    check(1, 0, None);
+    check(2, 0, Some(""));
+    check(3, 0, Some(&longest));
+    check(4, 0, None);
+    check(5, 0, None);
+    check(0, 1, Some("a"));
+    check(u64::MAX, u64::MAX, None);
 }
 
 #[test]
@@ -196,7 +197,7 @@ proptest! {
         records in vec((".{0,6}", option::of("[0-9]{1,39}"), vec(any::<u8>(), 0..300)), 1..20)
     ) {
         let expected: Vec<Expected<'_>> =
-            records.iter().map(|(key, hash, data)| (Some(key.as_str()), hash.as_deref(), &data[..])).collect();
+            records.iter().map(|(key, _, data)| (Some(key.as_str()), &data[..])).collect();
         check(&encode(&records), Some(&expected));
     }
 

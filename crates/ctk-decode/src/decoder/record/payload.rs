@@ -9,23 +9,26 @@ use super::{
     Flow, MOST, Units, Work,
 };
 use crate::{
-    cloudwatch::Message,
+    cloudwatch::{Message, Problem},
     compression::{ExpandError, Kind},
     json::{DATA, Json, NotJson},
 };
 
 impl Work {
     /// Takes one payload: one unit, or several.
-    pub(super) fn payload(&mut self, data: Cow<'_, [u8]>, origin: Origin, units: &mut Units) -> Flow {
+    pub(super) fn payload(
+        &mut self,
+        data: Cow<'_, [u8]>,
+        origin: Origin,
+        units: &mut Units,
+    ) -> Flow {
         let read = match self.options.format {
             Format::Json | Format::Raw => {
                 if units.skip() {
                     return Flow::Done;
                 }
-                return match self.has_room() && self.unit(data, origin, units).is_ok() {
-                    true => Flow::Done,
-                    false => Flow::Full,
-                };
+                let is_done = self.has_room() && self.unit(data, origin, units).is_ok();
+                return if is_done { Flow::Done } else { Flow::Full };
             }
             Format::Ndjson | Format::CloudWatchLogs => self.expand(&data),
         };
@@ -76,7 +79,11 @@ impl Work {
             Ok(Message::Data(message)) => message,
             Ok(Message::Control) => return self.nothing(origin, units),
             Err(problem) => {
-                let why = (Reason::NotCloudWatchLogs, problem.to_string());
+                let reason = match problem {
+                    Problem::NotJson(_) => Reason::NotJson,
+                    Problem::NotMessage(_) => Reason::NotCloudWatchLogs,
+                };
+                let why = (reason, problem.to_string());
                 return self.letter(Cow::Borrowed(arrived), origin, why, units);
             }
         };
@@ -142,12 +149,7 @@ impl Work {
                         self.changes.cell(column, Value::Bytes(bytes));
                         Ok(())
                     }
-                    _ => read_value(
-                        self.options.layout,
-                        bytes,
-                        &mut self.changes,
-                        &mut self.json,
-                    ),
+                    _ => read_value(self.options.layout, bytes, &mut self.changes, &mut self.json),
                 };
                 self.keep(expanded);
                 read.map_err(|error| (Reason::NotJson, error.to_string()))
