@@ -291,6 +291,7 @@ fn records(answer: GetRecordsOutput) -> Records {
         sequence: Sequence::new(record.sequence_number),
         partition_key: record.partition_key,
         arrived_at: record.approximate_arrival_timestamp.and_then(|at| at.to_millis().ok()),
+        done: 0,
     });
     Records {
         records: records.collect(),
