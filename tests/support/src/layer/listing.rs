@@ -37,7 +37,14 @@ pub(super) async fn list_shards(
     if let (Some(after), Err(_)) = (&after, &place) {
         call.body["ExclusiveStartShardId"] = after.as_str().into();
     }
+    if !listing.disorder {
+        // One more tells whether there are more; without forgotten ones, which are taken out below.
+        call.body["MaxResults"] = (limit + 1 + script.forgotten()).into();
+    }
     let mut reply = forward(emulator, &call).await;
+    if let Some(members) = reply.body.as_object_mut() {
+        members.remove("NextToken");
+    }
     let Some(shards) = reply.body["Shards"].as_array_mut() else { return reply.into_response() };
     shards.retain(|shard| !script.forgot(shard["ShardId"].as_str().unwrap_or_default()));
     let next = match place {

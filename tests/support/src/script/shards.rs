@@ -13,8 +13,8 @@ use super::{Script, limits::Limits};
 pub(super) struct Shards {
     /// How many answers of every shard are to be empty, and how many of them each shard gave.
     empty: (u64, HashMap<String, u64>),
-    /// Since when a shard is stuck.
-    stuck: HashMap<String, Instant>,
+    /// Since when a shard is stuck, and whether a new iterator helps.
+    stuck: HashMap<String, (Instant, bool)>,
     unstuck: HashMap<String, u64>,
     /// The first record that is left.
     trimmed: HashMap<(String, String), String>,
@@ -48,7 +48,12 @@ impl Script {
     /// somebody asks for a new iterator of it. AWS documents nothing of the kind; users see it
     /// (<https://github.com/awslabs/amazon-kinesis-client/issues/185>).
     pub fn stuck(&self, shard: &str) {
-        self.with(|state| state.shards.stuck.insert(shard.to_owned(), Instant::now()));
+        self.with(|state| state.shards.stuck.insert(shard.to_owned(), (Instant::now(), true)));
+    }
+
+    /// Lets this shard be stuck as [`Self::stuck`] has it, but until [`Self::heal`], whatever is asked.
+    pub fn never_ends(&self, shard: &str) {
+        self.with(|state| state.shards.stuck.insert(shard.to_owned(), (Instant::now(), false)));
     }
 
     /// Returns how often a new iterator brought this shard back to life.
@@ -115,7 +120,7 @@ impl Script {
     /// Returns the distance that a stuck shard claims.
     pub(crate) fn stuck_for(&self, shard: &str) -> Option<u64> {
         self.with(|state| {
-            let since = state.shards.stuck.get(shard)?.elapsed().as_millis();
+            let since = state.shards.stuck.get(shard)?.0.elapsed().as_millis();
             Some(u64::try_from(since).unwrap_or(u64::MAX).saturating_add(1))
         })
     }
@@ -123,7 +128,8 @@ impl Script {
     /// Notes that a new iterator is asked for.
     pub(crate) fn unstick(&self, shard: &str) {
         self.with(|state| {
-            if state.shards.stuck.remove(shard).is_some() {
+            if state.shards.stuck.get(shard).is_some_and(|(_, heals)| *heals) {
+                state.shards.stuck.remove(shard);
                 *state.shards.unstuck.entry(shard.to_owned()).or_default() += 1;
             }
         });
@@ -137,6 +143,11 @@ impl Script {
     /// Returns whether the stream keeps nothing of a shard, not even its name.
     pub(crate) fn forgot(&self, shard: &str) -> bool {
         self.with(|state| state.shards.forgotten.iter().any(|forgotten| forgotten == shard))
+    }
+
+    /// Returns how many shards are forgotten.
+    pub(crate) fn forgotten(&self) -> usize {
+        self.with(|state| state.shards.forgotten.len())
     }
 
     /// Keeps a page for [`super::Fault::Repeat`].
