@@ -9,5 +9,6 @@ mod kinesis {
     mod reading;
     mod reshard;
     mod servers;
+    mod shards;
     mod through_the_loop;
 }

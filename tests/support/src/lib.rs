@@ -7,6 +7,7 @@ pub mod embedded;
 pub mod kinesis_local;
 pub mod kpl;
 pub mod layer;
+pub mod moto;
 pub mod records;
 pub mod replay;
 pub mod script;

@@ -47,7 +47,16 @@ impl Decode for Text {
 
 /// Keeps rows and positions, together, as a transaction would.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<(Vec<String>, Positions)>>);
+pub(super) struct Kept(Arc<Mutex<(Vec<String>, Positions)>>);
+
+impl Kept {
+    /// Returns the rows, sorted.
+    pub(super) fn rows(&self) -> Vec<String> {
+        let mut rows = self.0.lock().expect("nobody panicked").0.clone();
+        rows.sort();
+        rows
+    }
+}
 
 impl Target for Kept {
     async fn commit(&self, changes: Changes, upto: Position) -> Result<Committed, Failure> {
@@ -81,7 +90,7 @@ impl Claims for Nobody {
     }
 }
 
-async fn run(kinesis: &Kinesis, kept: &Kept, max_records: Option<u64>) {
+pub(super) async fn run(kinesis: &Kinesis, kept: &Kept, max_records: Option<u64>) {
     let saved: HashMap<ShardId, Saved> = kept.0.lock().expect("nobody panicked").1.clone();
     let source = open(&kinesis.endpoint(), "s", "", saved).await.expect("opens");
     let plan = Plan {
