@@ -15,7 +15,7 @@ use tracing::{debug, info, warn};
 
 use crate::{
     api::{Api, ApiErrorKind, ShardListing, Start, Status, StreamSummary},
-    config::{KinesisConfig, StartAt},
+    config::{KinesisConfig, OnDataLoss, StartAt},
     error::KinesisError,
     lineage::{From, Lineage, Ready, Saved, Scope},
     listing::list_all,
@@ -165,6 +165,14 @@ impl Source for KinesisSource {
             }
         }
         let ready = self.lineage.hand_out();
+        // Before any of them is claimed, since a claim is what tells the next run that this was dealt with.
+        if self.service.on_data_loss == OnDataLoss::Fail
+            && let Some((shard, parent)) =
+                ready.iter().find_map(|ready| Some((&ready.id, ready.lost.as_ref()?)))
+        {
+            let (stream, shard) = (self.stream.name.clone(), shard.clone());
+            return Err(KinesisError::DataLoss { stream, shard, how: lost(parent) }.into());
+        }
         Ok(ready.into_iter().map(|ready| self.reader(ready)).collect())
     }
 
@@ -177,6 +185,11 @@ impl Source for KinesisSource {
         }
         self.lineage.add(children);
     }
+}
+
+/// Says that a parent is gone.
+pub(crate) fn lost(parent: &ShardId) -> String {
+    format!("shard {parent}, from which it comes, is gone, and was not read to its end")
 }
 
 /// Puts the position that the user gave for one shard among the saved ones, which win; returns the shard that begins at it.

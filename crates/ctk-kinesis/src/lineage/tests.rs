@@ -77,7 +77,7 @@ fn what_may_be_read_first() {
     check("a!;b<a;c<a", "a=@5", "a:@5");
     check("b<a;c<a,d", "a=@5 d=@3", "b:0?a c:0?a");
     check("b<a;c<a", "a=@5 c=9", "b:@5 c:9");
-    check("b<a;c<a", "a=7 b=@5", "b:@5 c:0");
+    check("b<a;c<a", "a=7 b=@5", "b:@5 c:0?a");
     // A split: the parent first.
     check("a!;b<a;c<a", "", "a:start");
     check("a!;b<a;c<a", "a=7", "a:7");

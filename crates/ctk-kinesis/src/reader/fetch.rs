@@ -17,6 +17,7 @@ use crate::{
     error::KinesisError,
     listing::list_all,
     pacer::Backoff,
+    source::lost,
 };
 
 /// How often a start time is tried again that the service takes for the future, once a second.
@@ -67,10 +68,15 @@ impl ShardReader {
     /// Asks for the next records, once. Moves nothing but the iterator.
     pub(super) async fn fetch(&mut self) -> Result<Fetched, KinesisError> {
         if let Some(parent) = self.lost.take() {
-            self.gap_behind(format!(
-                "shard {parent}, from which it comes, was not read to its end and is gone"
-            ))?;
+            self.gap_behind(&lost(&parent))?;
         }
+        if self.iterator.is_none() {
+            match self.service.api.shard_iterator(&self.shard, &self.place()).await {
+                Ok(iterator) => self.iterator = Some(iterator),
+                Err(error) => return self.no_iterator(error).await,
+            }
+        }
+        // After the iterator, since a service may have more to say of a position than that it is old.
         if self.probe.is_none() && self.horizon.is_due(self.service.now()) {
             self.probe = Some(Probe::default());
         }
@@ -78,12 +84,6 @@ impl ShardReader {
             && let Some(wait) = self.look_at_the_oldest().await?
         {
             return Ok(Fetched::Later(wait));
-        }
-        if self.iterator.is_none() {
-            match self.service.api.shard_iterator(&self.shard, &self.place()).await {
-                Ok(iterator) => self.iterator = Some(iterator),
-                Err(error) => return self.no_iterator(error).await,
-            }
         }
         let Some(iterator) = &self.iterator else { return Ok(Fetched::Later(Duration::ZERO)) };
         self.pacer.call();
@@ -172,7 +172,7 @@ impl ShardReader {
                 }
                 let is_foreign = matches!(place, Start::At(_) | Start::After(_));
                 if is_foreign && self.service.on_data_loss == OnDataLoss::Continue {
-                    self.gap_behind(format!("the service does not take its position ({error})"))?;
+                    self.gap_behind(&format!("the service does not take its position ({error})"))?;
                     return Ok(Fetched::Later(Duration::ZERO));
                 }
                 Err(self.service.bad_position(&self.shard, &place, error))
@@ -239,7 +239,7 @@ impl ShardReader {
         if self.horizon.judge(oldest.map(|record| (&record.sequence, record.arrived_at))) {
             let done = match self.horizon.reached() {
                 Some(reached) => format!("it was read up to {}", format_instant(reached)),
-                None => format!("it was read up to {:?}", self.place()),
+                None => "it was read before by a tool that noted no time".to_owned(),
             };
             let kept = match oldest.map(|record| record.arrived_at) {
                 Some(Some(arrived)) => {
@@ -248,18 +248,18 @@ impl ShardReader {
                 Some(None) => "the oldest record that is kept is a later one".to_owned(),
                 None => "nothing of that time is kept".to_owned(),
             };
-            self.gap_behind(format!("{done}, and {kept}"))?;
+            self.gap_behind(&format!("{done}, and {kept}"))?;
         }
         Ok(None)
     }
 
     /// Deals with records that may be lost, as the user wants: an error, or on from what is left.
-    fn gap_behind(&mut self, how: String) -> Result<(), KinesisError> {
+    fn gap_behind(&mut self, how: &str) -> Result<(), KinesisError> {
         if self.service.on_data_loss == OnDataLoss::Fail {
             return Err(KinesisError::DataLoss {
                 stream: self.service.api.stream().to_string(),
                 shard: self.shard.clone(),
-                how,
+                how: how.to_owned(),
             });
         }
         warn!(shard = %self.shard, "records may be lost: {how}; going on with the oldest that is kept");

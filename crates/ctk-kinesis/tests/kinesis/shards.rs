@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use ctk_flow::{Reader, Source};
+use ctk_flow::Source;
 use ctk_test_support::{
     embedded::{Kinesis, Options},
     records::hash_key,
@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{
-    reading::{Positions, load, numbered, open, put},
+    reading::{Positions, load, numbered, open, put, read_on},
     through_the_loop::{Kept, run},
 };
 
@@ -58,7 +58,7 @@ async fn thousands_of_shards_are_read_once_each() {
     list(false).await;
     let mut reads = JoinSet::new();
     for mut reader in list(true).await.readers().await.expect("listed") {
-        reads.spawn(async move { reader.read().await.expect("the shard is read").records });
+        reads.spawn(async move { read_on(&mut reader).await.expect("the shard is read").records });
     }
     let records = reads.join_all().await.into_iter().flatten();
     let mut read: Vec<String> =
