@@ -13,6 +13,15 @@ mod cratedb;
 #[path = "program/cratedb_checkpoints.rs"]
 mod cratedb_checkpoints;
 #[cfg(test)]
+#[path = "program/credentials.rs"]
+mod credentials;
+#[cfg(test)]
+#[path = "program/endpoints.rs"]
+mod endpoints;
+#[cfg(test)]
+#[path = "program/identity.rs"]
+mod identity;
+#[cfg(test)]
 #[path = "program/kill.rs"]
 mod kill;
 #[cfg(test)]
