@@ -5,7 +5,10 @@
 
 use std::{
     error::Error,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use aws_config::{
@@ -18,6 +21,7 @@ use aws_credential_types::{
 };
 use aws_types::service_config::ServiceConfigKey;
 use ctk_url::Secret;
+use tracing::warn;
 
 use crate::error::KinesisError;
 
@@ -149,16 +153,30 @@ fn endpoint_of_kinesis(config: &SdkConfig) -> Option<String> {
 
 /// A provider that was asked already, and gives that answer once more: a second question would cost time, and some ask a
 /// person for a code.
+///
+/// What it refuses later is said here: the call that needed the answer is tried again, as after a broken connection, since
+/// a token service that is down and one that has changed its mind cannot be told apart.
 #[derive(Debug)]
 struct Asked {
     first: Mutex<Option<Credentials>>,
     provider: SharedCredentialsProvider,
+    is_refused: AtomicBool,
 }
 
 impl Asked {
     async fn new(provider: SharedCredentialsProvider) -> Result<Self, CredentialsError> {
         let first = provider.provide_credentials().await?;
-        Ok(Self { first: Mutex::new(Some(first)), provider })
+        Ok(Self { first: Mutex::new(Some(first)), provider, is_refused: AtomicBool::new(false) })
+    }
+
+    async fn renew(&self) -> Result<Credentials, CredentialsError> {
+        let renewed = self.provider.provide_credentials().await;
+        let was_refused = self.is_refused.swap(renewed.is_err(), Relaxed);
+        if let (Err(error), false) = (&renewed, was_refused) {
+            let error: &(dyn Error + 'static) = error;
+            warn!(error, "cannot renew the AWS credentials, trying again");
+        }
+        renewed
     }
 }
 
@@ -169,7 +187,7 @@ impl ProvideCredentials for Asked {
     {
         match self.first.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(first) => future::ProvideCredentials::ready(Ok(first)),
-            None => self.provider.provide_credentials(),
+            None => future::ProvideCredentials::new(self.renew()),
         }
     }
 

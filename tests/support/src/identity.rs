@@ -71,6 +71,11 @@ impl Issuer {
         lock(&self.state).roles.insert(arn.to_owned(), external_id.map(str::to_owned));
     }
 
+    /// Denies a role from now on.
+    pub fn deny_role(&self, arn: &str) {
+        lock(&self.state).roles.remove(arn);
+    }
+
     /// Decides how long the next keys live; those after them live for an hour.
     pub fn next_lifetimes(&self, lifetimes: &[Duration]) {
         lock(&self.state).lifetimes.extend(lifetimes);
