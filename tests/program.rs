@@ -28,6 +28,9 @@ mod kill;
 #[path = "program/load.rs"]
 mod load;
 #[cfg(test)]
+#[path = "program/renewal.rs"]
+mod renewal;
+#[cfg(test)]
 #[path = "program/secrets.rs"]
 mod secrets;
 #[cfg(test)]

@@ -1,9 +1,6 @@
 //! Every way to say who one is: Kinesis must see that caller, and no output any secret.
 
-use std::time::Duration;
-
 use ctk_test_support::identity::{CONTAINER_TOKEN, INSTANCE_REGION, SSO_TOKEN, WEB_TOKEN};
-use tokio::process::Child;
 
 use crate::{
     identity::{ENCODED, Place, ROLE, SECRET, TOKEN, caller, caller_in, first},
@@ -163,17 +160,29 @@ async fn roles_that_cannot_be_assumed() {
 
 #[tokio::test]
 async fn profiles_that_assume_a_role() {
-    let place = Place::new().await;
-    place.issuer.allow_role(ROLE, Some(EXTERNAL_ID));
-    let config = format!(
-        "[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = {SECRET}\n\
-         [profile role]\nrole_arn = {ROLE}\nexternal_id = {EXTERNAL_ID}\nsource_profile = base\n"
-    );
-    let path = place.file("config", &config);
-    let seen =
-        place.load(&place.source("&profile=role"), &[("AWS_CONFIG_FILE", path.as_str())]).await;
-    assert_eq!(seen, [first("ROLE")]);
-    assert_eq!(place.issuer.calls(), [format!("AssumeRole {ROLE} by AKIABASE")]);
+    for (name, call) in [
+        ("by-profile", format!("AssumeRole {ROLE} by AKIABASE")),
+        ("by-environment", format!("AssumeRole {ROLE} by AKIAENVIRONMENT")),
+        ("by-token", format!("AssumeRoleWithWebIdentity {ROLE}")),
+    ] {
+        let place = Place::new().await;
+        place.issuer.allow_role(ROLE, Some(EXTERNAL_ID));
+        let token = place.file("token", WEB_TOKEN);
+        let role = format!("role_arn = {ROLE}\nexternal_id = {EXTERNAL_ID}");
+        let config = format!(
+            "[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = {SECRET}\n\
+             [profile by-profile]\n{role}\nsource_profile = base\n\
+             [profile by-environment]\n{role}\ncredential_source = Environment\n\
+             [profile by-token]\n{role}\nweb_identity_token_file = {token}\n"
+        );
+        let path = place.file("config", &config);
+        let mut variables = OTHER_KEYS.to_vec();
+        variables.push(("AWS_CONFIG_FILE", path.as_str()));
+        let seen = place.load(&place.source(&format!("&profile={name}")), &variables).await;
+        let kind = if name == "by-token" { "WEB" } else { "ROLE" };
+        assert_eq!(seen, [first(kind)], "{name}");
+        assert_eq!(place.issuer.calls(), [call]);
+    }
 }
 
 #[tokio::test]
@@ -273,71 +282,4 @@ async fn roles_by_the_keys_of_an_instance() {
         place.issuer.calls(),
         ["Instance role-of-the-instance".to_owned(), format!("AssumeRole {ROLE} by ASIAINSTANCE1")]
     );
-}
-
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Follows with a role whose first keys are renewed after 2.5 to 7.5 seconds: the SDK does so 5 to 10 seconds before they
-/// end, at a moment drawn by lot.
-fn follow_with_a_role(place: &Place) -> Child {
-    place.issuer.allow_role(ROLE, None);
-    place.issuer.next_lifetimes(&[Duration::from_millis(12_500)]);
-    let options = format!(
-        "&access_key_id=AKIABASE&secret_access_key={ENCODED}&role_arn={ROLE}&poll_interval=0.1"
-    );
-    let source = place.source(&options);
-    let mut command = place.world.command(&["load", "--follow", &source, "-"]);
-    command.env("AWS_ENDPOINT_URL_STS", place.issuer.endpoint()).spawn().unwrap()
-}
-
-/// Waits until so many keys were used for reading.
-async fn keys_in_use(place: &Place, count: usize) {
-    let used = async {
-        while place.world.kinesis.callers_of("GetRecords").len() < count {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, used).await.expect("the keys are used");
-}
-
-/// Interrupts the run, and asserts that it read with the first and with the second keys of the role.
-async fn stop(place: &Place, child: Child) -> String {
-    let id = child.id().unwrap().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
-    let output = output.expect("it ends").unwrap();
-    assert_eq!(output.status.code(), Some(130), "{output:?}");
-    let second = caller("ASIAROLE2", Some("token-of-ASIAROLE2"));
-    assert_eq!(place.world.kinesis.callers_of("GetRecords"), [first("ROLE"), second]);
-    String::from_utf8(output.stderr).unwrap()
-}
-
-#[tokio::test]
-async fn keys_that_end_in_the_run_are_renewed() {
-    let place = Place::new().await;
-    let child = follow_with_a_role(&place);
-    keys_in_use(&place, 2).await;
-    let said = stop(&place, child).await;
-    assert!(!said.contains("WARN"), "{said}");
-    assert_eq!(place.issuer.calls().len(), 2, "{:?}", place.issuer.calls());
-}
-
-#[tokio::test]
-async fn keys_that_cannot_be_renewed_are_asked_for_again_and_the_reason_is_said() {
-    let place = Place::new().await;
-    let child = follow_with_a_role(&place);
-    keys_in_use(&place, 1).await;
-    place.issuer.deny_role(ROLE);
-    let refused = async {
-        while place.issuer.calls().len() < 4 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, refused).await.expect("it tries again");
-    place.issuer.allow_role(ROLE, None);
-    keys_in_use(&place, 2).await;
-    let said = stop(&place, child).await;
-    let warnings: Vec<_> = said.lines().filter(|line| line.contains("cannot renew")).collect();
-    assert_eq!(warnings.len(), 1, "{said}");
-    assert!(warnings[0].contains("is not authorized to perform: sts:AssumeRole"), "{said}");
 }
