@@ -28,7 +28,7 @@ mod service;
 pub use api::{Status, StreamSummary};
 pub use config::{
     Checkpointer, Compression, ConfigError, Envelope, Format, KinesisConfig, Layout, OPTIONS,
-    StartAt,
+    Protocol, StartAt,
 };
 pub use error::KinesisError;
 pub use lineage::Saved;

@@ -1,0 +1,1 @@
+//! CBOR by hand and by accident.
