@@ -285,7 +285,7 @@ fn records(answer: GetRecordsOutput) -> Records {
         data: record.data.into_inner(),
         sequence: Sequence::new(record.sequence_number),
         partition_key: record.partition_key,
-        arrived_at: record.approximate_arrival_timestamp.and_then(|at| at.to_millis().ok()),
+        arrived_at: record.approximate_arrival_timestamp.as_ref().and_then(nearest_millis),
     });
     Records {
         records: records.collect(),
@@ -294,12 +294,18 @@ fn records(answer: GetRecordsOutput) -> Records {
         behind: answer
             .millis_behind_latest
             .map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default())),
-        children: answer.child_shards.unwrap_or_default().into_iter().map(child).collect(),
+        children: answer.child_shards.unwrap_or_default().iter().map(child).collect(),
     }
 }
 
+/// Returns the nearest millisecond: a time that was read from a decimal fraction of seconds falls short of its own by a little.
+fn nearest_millis(time: &DateTime) -> Option<Millis> {
+    let millis = (i64::from(time.subsec_nanos()) + 500_000) / 1_000_000;
+    time.secs().checked_mul(1000)?.checked_add(millis)
+}
+
 /// Returns a child as it is listed while it is open: what closed meanwhile, the next listing tells.
-fn child(shard: ChildShard) -> ShardListing {
+fn child(shard: &ChildShard) -> ShardListing {
     ShardListing {
         id: ShardId::new(&shard.shard_id),
         parents: shard.parent_shards.iter().map(|parent| ShardId::new(parent)).collect(),

@@ -8,7 +8,7 @@ use std::{convert::Infallible, net::SocketAddr, ops::Deref};
 
 use axum::body::Body;
 use ferrokinesis::store::StoreOptions;
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{Response, StatusCode, header, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpListener,
@@ -32,11 +32,14 @@ pub struct Options {
     /// Arrival times to the millisecond, as on AWS, and `AT_TIMESTAMP` by them. Turn it off for hundreds of thousands of
     /// records: then times are cut to seconds, and a time behind the last record starts at the first one.
     pub exact_arrival: bool,
+    /// CBOR, straight from the emulator: neither the script nor anything else of the layer applies to it. Without it, CBOR is
+    /// refused.
+    pub cbor: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { transition_millis: 0, iterator_seconds: 300, exact_arrival: true }
+        Self { transition_millis: 0, iterator_seconds: 300, exact_arrival: true, cbor: false }
     }
 }
 
@@ -67,7 +70,7 @@ impl Kinesis {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (inner, faults) = (emulator.clone(), script.clone());
-        let task = tokio::spawn(accept(listener, inner, faults));
+        let task = tokio::spawn(accept(listener, inner, faults, options.cbor));
         Ok(Self { client: Client::in_process(emulator), script, address, task })
     }
 
@@ -88,13 +91,15 @@ impl Kinesis {
 }
 
 /// Serves until it is dropped, and its connections with it.
-async fn accept(listener: TcpListener, emulator: Emulator, script: Script) {
+async fn accept(listener: TcpListener, emulator: Emulator, script: Script, cbor: bool) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let (emulator, script) = (emulator.clone(), script.clone());
         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let kind = request.headers().get(header::CONTENT_TYPE);
+            let speaks = cbor || kind.is_none_or(|kind| kind != "application/x-amz-cbor-1.1");
             let answer = layer::serve(emulator.clone(), script.clone(), request.map(Body::new));
-            async move { Ok::<_, Infallible>(answer.await) }
+            async move { Ok::<_, Infallible>(if speaks { answer.await } else { refusal() }) }
         });
         connections.spawn(async move {
             // A client that goes away in the middle is its own affair.
@@ -102,6 +107,13 @@ async fn accept(listener: TcpListener, emulator: Emulator, script: Script) {
         });
         while connections.try_join_next().is_some() {}
     }
+}
+
+/// What the service says to a protocol that it does not know.
+fn refusal() -> Response<Body> {
+    let mut response = Response::new(Body::from(r#"{"__type":"UnknownOperationException"}"#));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
 }
 
 /// Everything that fills and reshapes streams.

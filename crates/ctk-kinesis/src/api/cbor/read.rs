@@ -9,7 +9,10 @@ use aws_smithy_schema::{
 };
 use aws_smithy_types::{BigDecimal, BigInteger, Blob, DateTime, Document};
 
-use super::tokens::{ARRAY, BYTES, Head, Left, MAP, NEGATIVE, SIMPLE, TAG, TEXT, Tokens, UNSIGNED};
+use super::tokens::{
+    ARRAY, BYTES, EIGHT_BYTES, FOUR_BYTES, Head, MAP, NEGATIVE, SIMPLE, TAG, TEXT, TWO_BYTES,
+    Tokens, UNSIGNED,
+};
 
 /// No answer of Kinesis has a longer list; memory for more is not to be had by a few bytes.
 const LONGEST_LIST: usize = 100_000;
@@ -114,9 +117,9 @@ fn float_of(head: Head) -> Option<f64> {
         return None;
     }
     match head.info {
-        25 => u16::try_from(head.argument).ok().map(half),
-        26 => u32::try_from(head.argument).ok().map(|bits| f64::from(f32::from_bits(bits))),
-        27 => Some(f64::from_bits(head.argument)),
+        TWO_BYTES => u16::try_from(head.argument).ok().map(half),
+        FOUR_BYTES => u32::try_from(head.argument).ok().map(|bits| f64::from(f32::from_bits(bits))),
+        EIGHT_BYTES => Some(f64::from_bits(head.argument)),
         _ => None,
     }
 }
@@ -170,7 +173,7 @@ impl ShapeDeserializer for Tokens<'_> {
     }
 
     fn read_map(&mut self, _: &Schema<'_>, entry: Entry<'_>) -> Result<(), SerdeError> {
-        let mut left: Left = self.open(MAP, "a map")?;
+        let mut left = self.open(MAP, "a map")?;
         while self.one_more(&mut left)? {
             let key = text(self)?;
             entry(key, self)?;

@@ -18,6 +18,11 @@ pub(super) const SIMPLE: u8 = 7;
 
 /// A map without members.
 pub(super) const EMPTY_MAP: u8 = MAP << 5;
+/// The argument follows in one byte, two, four, eight.
+pub(super) const BYTE: u8 = 24;
+pub(super) const TWO_BYTES: u8 = 25;
+pub(super) const FOUR_BYTES: u8 = 26;
+pub(super) const EIGHT_BYTES: u8 = 27;
 /// In place of a length: the item goes on until a break.
 pub(super) const INDEFINITE: u8 = 31;
 
@@ -51,7 +56,7 @@ impl Head {
             (TAG, _) => "a tag",
             (SIMPLE, 22 | 23) => "nothing",
             (SIMPLE, 20 | 21) => "a truth value",
-            (SIMPLE, 25..=27) => "a float",
+            (SIMPLE, TWO_BYTES..=EIGHT_BYTES) => "a float",
             _ => "an end",
         };
         SerdeError::invalid_input(format!("{found} where {expected} is due"))
@@ -84,15 +89,15 @@ impl<'a> Tokens<'a> {
     pub(super) fn head(&mut self) -> Result<Head, SerdeError> {
         let (&first, rest) = self.0.split_first().ok_or_else(cut)?;
         let (major, info) = (first >> 5, first & 0x1f);
-        if info < 24 {
+        if info < BYTE {
             self.0 = rest;
             return Ok(Head { major, info, argument: u64::from(info) });
         }
         let (argument, rest) = match info {
-            24 => number(rest, |bytes: [u8; 1]| u64::from(bytes[0])),
-            25 => number(rest, |bytes| u64::from(u16::from_be_bytes(bytes))),
-            26 => number(rest, |bytes| u64::from(u32::from_be_bytes(bytes))),
-            27 => number(rest, u64::from_be_bytes),
+            BYTE => number(rest, |bytes: [u8; 1]| u64::from(bytes[0])),
+            TWO_BYTES => number(rest, |bytes| u64::from(u16::from_be_bytes(bytes))),
+            FOUR_BYTES => number(rest, |bytes| u64::from(u32::from_be_bytes(bytes))),
+            EIGHT_BYTES => number(rest, u64::from_be_bytes),
             INDEFINITE if !matches!(major, UNSIGNED | NEGATIVE | TAG) => Some((0, rest)),
             _ => {
                 return Err(SerdeError::invalid_input(format!("no CBOR item begins with {first}")));

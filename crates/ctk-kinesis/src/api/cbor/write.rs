@@ -6,7 +6,10 @@ use aws_smithy_schema::{
 };
 use aws_smithy_types::{BigDecimal, BigInteger, Blob, DateTime, Document};
 
-use super::tokens::{ARRAY, BYTES, INDEFINITE, MAP, NEGATIVE, SIMPLE, TAG, TEXT, UNSIGNED};
+use super::tokens::{
+    ARRAY, BYTE, BYTES, EIGHT_BYTES, FOUR_BYTES, INDEFINITE, MAP, NEGATIVE, SIMPLE, TAG, TEXT,
+    TWO_BYTES, UNSIGNED,
+};
 
 const BREAK: u8 = SIMPLE << 5 | INDEFINITE;
 
@@ -26,20 +29,20 @@ impl Writer {
     fn head(&mut self, major: u8, argument: u64) {
         let first = major << 5;
         if let Ok(small) = u8::try_from(argument) {
-            if small >= 24 {
-                self.message.push(first | 24);
+            if small >= BYTE {
+                self.message.push(first | BYTE);
                 self.message.push(small);
             } else {
                 self.message.push(first | small);
             }
         } else if let Ok(argument) = u16::try_from(argument) {
-            self.message.push(first | 25);
+            self.message.push(first | TWO_BYTES);
             self.message.extend(argument.to_be_bytes());
         } else if let Ok(argument) = u32::try_from(argument) {
-            self.message.push(first | 26);
+            self.message.push(first | FOUR_BYTES);
             self.message.extend(argument.to_be_bytes());
         } else {
-            self.message.push(first | 27);
+            self.message.push(first | EIGHT_BYTES);
             self.message.extend(argument.to_be_bytes());
         }
     }
@@ -139,7 +142,7 @@ impl ShapeSerializer for Writer {
 
     fn write_double(&mut self, schema: &Schema<'_>, value: f64) -> Result<(), SerdeError> {
         self.name(schema);
-        self.message.push(SIMPLE << 5 | 27);
+        self.message.push(SIMPLE << 5 | EIGHT_BYTES);
         self.message.extend(value.to_be_bytes());
         Ok(())
     }
