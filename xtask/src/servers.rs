@@ -8,12 +8,12 @@ use anyhow::Result;
 use crate::shell;
 
 const BENCH_HELP: &str = "\
-cargo xtask bench [--records N] [--shards N] [--rounds N] [--only CASE,...] [--debug]
+cargo xtask bench [--records N] [--shards N,...] [--rounds N] [--only CASE,...] [--debug]
 
   --records   how many records of about 270 bytes (1000000)
-  --shards    how many shards they lie in (4)
+  --shards    how many shards they lie in (4); a table for each number
   --rounds    how often each case runs; the figures are medians (3)
-  --only      of these: bare (GetRecords in a loop, nothing else), null, jsonl, sqlite (what ctk loads into)
+  --only      of these: bare (GetRecords in a loop, nothing else), bare-cbor, null, null-cbor, jsonl, sqlite (what ctk loads into)
   --debug     with the quick build, to try the measuring itself
 
 CPU seconds: user and system time of the process, as the kernel counts it for a child that ended, in steps of 10 ms.

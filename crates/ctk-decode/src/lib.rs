@@ -20,8 +20,7 @@
 //!     done: 0,
 //! };
 //! let (decoder, shard) = (Decoder::new(DecodeOptions::default()), ShardId::new("shardId-000000000000"));
-//! let everything = Allowance { units: u64::MAX, bytes: usize::MAX };
-//! let decoded = decoder.decode(&shard, &mut [record].into(), everything);
+//! let decoded = decoder.decode(&shard, &mut [record].into(), Allowance::ALL);
 //! let values: Vec<_> = decoded.changes.row(0).cells().map(|(_, value)| value).collect();
 //! assert_eq!(values, [Value::Integer(7), Value::Json(r#"{"room": 1}"#)]);
 //! ```

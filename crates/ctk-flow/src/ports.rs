@@ -110,6 +110,11 @@ pub struct Allowance {
     pub bytes: usize,
 }
 
+impl Allowance {
+    /// All there is.
+    pub const ALL: Self = Self { units: u64::MAX, bytes: usize::MAX };
+}
+
 /// What came of the records at the front.
 #[derive(Debug)]
 pub struct Decoded {

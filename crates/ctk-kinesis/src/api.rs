@@ -3,11 +3,16 @@
 //! It turns answers into the words of `ctk-flow` without copying a payload, and errors into one [`ApiErrorKind`] by what a
 //! caller can do about them: by type, code and HTTP status, never by text. It waits for nothing: who calls, paces.
 
+pub mod cbor;
 mod error;
+mod words;
 
 use std::{
     error::Error,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -26,8 +31,13 @@ use aws_sdk_kinesis::{
 };
 use ctk_flow::{Millis, Record, Sequence, ShardId};
 use ctk_url::StreamRef;
+use tracing::{debug, warn};
 
 pub use error::{ApiError, ApiErrorKind};
+pub use words::{Page, Records, ShardListing, ShardPage, Start, Status, StreamSummary};
+
+use crate::config::Protocol;
+use cbor::Cbor;
 
 /// The service, seen from one stream.
 #[derive(Clone, Debug)]
@@ -36,115 +46,73 @@ pub struct Api {
     control: Client,
     /// For calls about records: each attempt counts against the limits of the shard, so the reader alone tries again.
     reads: Client,
+    /// For records, where the endpoint speaks it.
+    cbor: Option<CborReads>,
     stream: StreamRef,
 }
 
-/// What the service says about a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamSummary {
-    /// The plain name.
-    pub name: String,
-    /// The ARN.
-    pub arn: String,
-    /// When it was created: tells it from an earlier stream of the same name.
-    pub created_at: Millis,
-    /// How long it keeps records.
-    pub retention: Duration,
-    /// Whether it can be read.
-    pub status: Status,
-}
-
-/// The state of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It can be read.
-    Active,
-    /// It cannot be read yet.
-    Creating,
-    /// It is being changed, which reading does not notice.
-    Updating,
-    /// It is going away.
-    Deleting,
-}
-
-/// A shard as listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShardListing {
-    /// The shard.
-    pub id: ShardId,
-    /// One after a split, two after a merge, none for the first shards of a stream.
-    pub parents: Vec<ShardId>,
-    /// It takes no more records.
-    pub closed: bool,
-}
-
-/// One page of a listing.
+/// The calls that bring records, in CBOR. All others stay in JSON: they cost nothing, and what they say is the same in every
+/// run, whatever its protocol.
 #[derive(Clone, Debug)]
-pub struct ShardPage {
-    /// The shards of the page.
-    pub shards: Vec<ShardListing>,
-    /// What to ask for the next page with.
-    pub next: Option<String>,
-}
-
-/// Which page of a listing.
-#[derive(Clone, Copy, Debug)]
-pub enum Page<'a> {
-    /// From the first shard on.
-    First,
-    /// What comes after the page that brought this token.
-    After(&'a str),
-    /// One shard: the first whose id follows this one.
-    OneAfter(Option<&'a ShardId>),
-}
-
-/// Where in a shard to begin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// At the oldest record that the stream still keeps.
-    Earliest,
-    /// At the first record that arrived at this time or later.
-    AtTime(Millis),
-    /// At this record.
-    At(Sequence),
-    /// Behind this record.
-    After(Sequence),
-}
-
-/// An answer of `GetRecords`.
-#[derive(Debug)]
-pub struct Records {
-    /// In the order of the shard; may be empty, which means nothing by itself.
-    pub records: Vec<Record>,
-    /// The iterator to go on with; `None` behind the last record of a closed shard.
-    pub next: Option<String>,
-    /// The distance to the tip; AWS always says it.
-    pub behind: Option<Duration>,
-    /// At the end of a closed shard: what it was split or merged into, where the service says so.
-    pub children: Vec<ShardListing>,
+struct CborReads {
+    client: Client,
+    /// JSON is as good, if this does not work.
+    optional: bool,
+    /// Decided by [`Api::choose_protocol`], and taken back for good by an answer that cannot be understood.
+    in_use: Arc<AtomicBool>,
 }
 
 impl Api {
     /// Returns the service as `config` reaches it, at `endpoint` if there is one. No call is made.
-    pub fn new(config: &SdkConfig, endpoint: Option<&str>, stream: StreamRef) -> Self {
+    pub fn new(
+        config: &SdkConfig,
+        endpoint: Option<&str>,
+        stream: StreamRef,
+        protocol: Protocol,
+    ) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             .read_timeout(Duration::from_secs(30))
             .operation_attempt_timeout(Duration::from_mins(2))
             .build();
-        let client = |retry: RetryConfig| {
+        let builder = |retry: RetryConfig| {
             let mut builder =
                 Builder::from(config).timeout_config(timeouts.clone()).retry_config(retry);
             // Given here, it wins over all variables of the environment.
             if let Some(endpoint) = endpoint {
                 builder.set_endpoint_url(Some(endpoint.to_owned()));
             }
-            Client::from_conf(builder.build())
+            builder
         };
+        let reads = builder(RetryConfig::disabled());
+        let cbor = (protocol != Protocol::Json).then(|| CborReads {
+            client: Client::from_conf(reads.clone().protocol(Cbor::default()).build()),
+            optional: protocol == Protocol::Auto,
+            in_use: Arc::default(),
+        });
         Self {
-            control: client(RetryConfig::standard()),
-            reads: client(RetryConfig::disabled()),
+            control: Client::from_conf(builder(RetryConfig::standard()).build()),
+            reads: Client::from_conf(reads.build()),
+            cbor,
             stream,
+        }
+    }
+
+    /// Finds out by one call whether the endpoint speaks CBOR, where that is wanted; makes none where it is not.
+    ///
+    /// Fails only where CBOR was asked for: with [`ApiErrorKind::NotCbor`], or with what else went wrong.
+    pub async fn choose_protocol(&self) -> Result<(), ApiError> {
+        let Some(cbor) = &self.cbor else { return Ok(()) };
+        match self.describe(&cbor.client, Clock::default()).await {
+            Ok(_) => {
+                cbor.in_use.store(true, Relaxed);
+                Ok(())
+            }
+            Err(error) if cbor.optional => {
+                debug!(%error, "the endpoint does not speak CBOR; reading in JSON");
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -158,22 +126,26 @@ impl Api {
         let name = self.stream.name();
         let answer =
             self.control.create_stream().stream_name(name).shard_count(shards).send().await;
-        answer.map(drop).map_err(|error| failed("CreateStream", error))
+        answer.map(drop).map_err(|error| failed("CreateStream", &self.control, error))
     }
 
     /// Returns what the service says about the stream, and the time of its clock, to the second, where it tells.
     pub async fn summary(&self) -> Result<(StreamSummary, Option<Millis>), ApiError> {
-        let call = self.control.describe_stream_summary();
+        let clock = Clock::default();
+        let summary = self.describe(&self.control, clock.clone()).await?;
+        Ok((summary, clock.0.get().copied()))
+    }
+
+    async fn describe(&self, client: &Client, clock: Clock) -> Result<StreamSummary, ApiError> {
+        let call = client.describe_stream_summary();
         let call = match &self.stream {
             StreamRef::Name(name) => call.stream_name(name),
             StreamRef::Arn { arn, .. } => call.stream_arn(arn),
         };
-        let clock = Clock::default();
-        let answer = call.customize().interceptor(clock.clone()).send().await;
-        let answer = answer.map_err(|error| failed("DescribeStreamSummary", error))?;
+        let answer = call.customize().interceptor(clock).send().await;
+        let answer = answer.map_err(|error| failed("DescribeStreamSummary", client, error))?;
         let missing = || ApiError::missing("DescribeStreamSummary", "StreamDescriptionSummary");
-        let description = answer.stream_description_summary.ok_or_else(missing)?;
-        Ok((summary(description), clock.0.get().copied()))
+        answer.stream_description_summary.map(summary).ok_or_else(missing)
     }
 
     /// Returns one page of the shards that the stream still keeps.
@@ -191,7 +163,8 @@ impl Api {
             }
             Page::First | Page::After(_) => call,
         };
-        let answer = call.send().await.map_err(|error| failed("ListShards", error))?;
+        let answer =
+            call.send().await.map_err(|error| failed("ListShards", &self.control, error))?;
         let shards = answer.shards.unwrap_or_default().into_iter().map(listing).collect();
         Ok(ShardPage { shards, next: answer.next_token })
     }
@@ -215,19 +188,41 @@ impl Api {
                 .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
                 .starting_sequence_number(sequence.as_str()),
         };
-        let answer = call.send().await.map_err(|error| failed("GetShardIterator", error))?;
+        let answer =
+            call.send().await.map_err(|error| failed("GetShardIterator", &self.reads, error))?;
         answer.shard_iterator.ok_or_else(|| ApiError::missing("GetShardIterator", "ShardIterator"))
     }
 
     /// Returns up to `limit` records (1 to 10,000) from an iterator on. Reading does not use the iterator up.
     pub async fn get_records(&self, iterator: &str, limit: i32) -> Result<Records, ApiError> {
-        let call = self.reads.get_records().shard_iterator(iterator).limit(limit);
+        if let Some(cbor) = self.cbor.as_ref().filter(|cbor| cbor.in_use.load(Relaxed)) {
+            match self.fetch(&cbor.client, iterator, limit).await {
+                // Some emulators speak it until there are records, and then spoil the payloads.
+                Err(error) if error.kind == ApiErrorKind::NotCbor && cbor.optional => {
+                    if cbor.in_use.swap(false, Relaxed) {
+                        let cause = error.source().map(ToString::to_string);
+                        warn!(cause, "the endpoint speaks another CBOR; reading on in JSON");
+                    }
+                }
+                answer => return answer,
+            }
+        }
+        self.fetch(&self.reads, iterator, limit).await
+    }
+
+    async fn fetch(
+        &self,
+        client: &Client,
+        iterator: &str,
+        limit: i32,
+    ) -> Result<Records, ApiError> {
+        let call = client.get_records().shard_iterator(iterator).limit(limit);
         let call = match &self.stream {
             StreamRef::Name(_) => call,
             // Needed where the stream belongs to another account.
             StreamRef::Arn { arn, .. } => call.stream_arn(arn),
         };
-        let answer = call.send().await.map_err(|error| failed("GetRecords", error))?;
+        let answer = call.send().await.map_err(|error| failed("GetRecords", client, error))?;
         Ok(records(answer))
     }
 }
@@ -290,7 +285,7 @@ fn records(answer: GetRecordsOutput) -> Records {
         data: record.data.into_inner(),
         sequence: Sequence::new(record.sequence_number),
         partition_key: record.partition_key,
-        arrived_at: record.approximate_arrival_timestamp.and_then(|at| at.to_millis().ok()),
+        arrived_at: record.approximate_arrival_timestamp.as_ref().and_then(nearest_millis),
         done: 0,
     });
     Records {
@@ -300,12 +295,18 @@ fn records(answer: GetRecordsOutput) -> Records {
         behind: answer
             .millis_behind_latest
             .map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default())),
-        children: answer.child_shards.unwrap_or_default().into_iter().map(child).collect(),
+        children: answer.child_shards.unwrap_or_default().iter().map(child).collect(),
     }
 }
 
+/// Returns the nearest millisecond: a time that was read from a decimal fraction of seconds falls short of its own by a little.
+fn nearest_millis(time: &DateTime) -> Option<Millis> {
+    let millis = (i64::from(time.subsec_nanos()) + 500_000) / 1_000_000;
+    time.secs().checked_mul(1000)?.checked_add(millis)
+}
+
 /// Returns a child as it is listed while it is open: what closed meanwhile, the next listing tells.
-fn child(shard: ChildShard) -> ShardListing {
+fn child(shard: &ChildShard) -> ShardListing {
     ShardListing {
         id: ShardId::new(&shard.shard_id),
         parents: shard.parent_shards.iter().map(|parent| ShardId::new(parent)).collect(),
@@ -314,7 +315,7 @@ fn child(shard: ChildShard) -> ShardListing {
 }
 
 /// Turns an error of the SDK into one of ours.
-fn failed<E>(operation: &'static str, failure: SdkError<E>) -> ApiError
+fn failed<E>(operation: &'static str, client: &Client, failure: SdkError<E>) -> ApiError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -331,6 +332,9 @@ where
             return ApiError::said(error::kind(code, status), operation, detail, None);
         }
         SdkError::ConstructionFailure(_) => (ApiErrorKind::Other, "the request cannot be made"),
+        SdkError::ResponseError(_) if spoils_cbor(client, &failure) => {
+            (ApiErrorKind::NotCbor, "the answer is not CBOR as Kinesis speaks it")
+        }
         // A connection that breaks in the middle looks like this, so it is worth another try.
         SdkError::ResponseError(_) => {
             (ApiErrorKind::Unreachable, "the answer cannot be understood")
@@ -338,4 +342,10 @@ where
         _ => (ApiErrorKind::Unreachable, "no answer"),
     };
     ApiError::said(sort, operation, detail.to_owned(), failure.into_source().ok())
+}
+
+/// Returns whether an answer came whole to a client that asked in CBOR, and makes no sense in it.
+fn spoils_cbor(client: &Client, failure: &(dyn Error + 'static)) -> bool {
+    let protocol = client.config().protocol().map(|protocol| protocol.protocol_id().as_str());
+    protocol == Some(cbor::ID) && cbor::is_not_cbor(failure)
 }

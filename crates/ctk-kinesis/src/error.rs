@@ -39,6 +39,14 @@ pub enum KinesisError {
         /// Why.
         source: ApiError,
     },
+    /// The endpoint does not speak the protocol that was asked for.
+    #[error("{endpoint} does not speak CBOR as Kinesis does")]
+    NotCbor {
+        /// Where.
+        endpoint: String,
+        /// How it came out.
+        source: ApiError,
+    },
     /// The service does not know the stream.
     #[error("stream {stream} does not exist at {endpoint} (region {region})")]
     UnknownStream {
@@ -134,6 +142,9 @@ impl KinesisError {
             }
             Self::Unreachable { .. } => {
                 "check the endpoint in the source address, AWS_ENDPOINT_URL, and the network"
+            }
+            Self::NotCbor { .. } => {
+                "protocol=json reads from it; protocol=auto, the default, finds that out by itself"
             }
             Self::UnknownStream { .. } => {
                 "check the name and the region; create=true creates the stream"

@@ -83,12 +83,18 @@ impl Service {
             ApiErrorKind::NotFound => {
                 KinesisError::UnknownStream { stream, endpoint: self.endpoint.clone(), region }
             }
+            ApiErrorKind::NotCbor => self.not_cbor(source),
             ApiErrorKind::Denied => KinesisError::Denied { stream, region, source },
             ApiErrorKind::Unreachable | ApiErrorKind::Internal => {
                 KinesisError::Unreachable { endpoint: self.endpoint.clone(), source }
             }
             _ => KinesisError::Api { stream, source },
         }
+    }
+
+    /// Names an endpoint that does not answer in CBOR, but does in JSON.
+    pub(crate) fn not_cbor(&self, source: ApiError) -> KinesisError {
+        KinesisError::NotCbor { endpoint: self.endpoint.clone(), source }
     }
 
     /// Names a position that the service refuses.

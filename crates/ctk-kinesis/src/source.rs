@@ -19,6 +19,7 @@ use crate::{
     error::KinesisError,
     lineage::{From, Lineage, Ready, Saved, Scope},
     listing::list_all,
+    pacer::Backoff,
     reader::{Beginning, Pace, ShardReader, Until},
     service::Service,
 };
@@ -27,6 +28,9 @@ use crate::{
 const FRESH: Duration = Duration::from_secs(5);
 /// How often the state of a stream is asked for while it is not ACTIVE.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// How often an endpoint that must speak CBOR is asked again before it counts as one that does not.
+const CBOR_ATTEMPTS: u32 = 5;
 
 /// An open stream.
 #[derive(Debug)]
@@ -62,7 +66,7 @@ impl KinesisSource {
         let region = sdk.region().map(ToString::to_string).unwrap_or_default();
         let endpoint = config.identity.endpoint.as_deref();
         let mut service = Service {
-            api: Api::new(&sdk, endpoint, config.stream.clone()),
+            api: Api::new(&sdk, endpoint, config.stream.clone(), config.protocol),
             endpoint: endpoint
                 .or(sdk.endpoint_url())
                 .map_or_else(|| format!("the AWS endpoint of {region}"), str::to_owned),
@@ -78,6 +82,7 @@ impl KinesisSource {
         let (stream, clock) = wait_until_active(&service, config.describe_timeout).await?;
         service.set_clock(clock);
         service.retention = stream.retention;
+        choose_protocol(&service).await?;
         let shards = list_all(&service).await?;
         debug!(stream = %stream.arn, shards = shards.len(), "stream opened");
         let (saved, at) = with_start(saved, &config.start, &shards, &stream)?;
@@ -226,6 +231,24 @@ async fn create(service: &Service, shards: i32) -> Result<(), KinesisError> {
         }
         Err(error) if error.kind == ApiErrorKind::InUse => Ok(()),
         Err(error) => Err(service.refused(error)),
+    }
+}
+
+/// Settles in which protocol records are read. The same question was answered in JSON a moment ago, so what is refused now is
+/// refused for the protocol.
+async fn choose_protocol(service: &Service) -> Result<(), KinesisError> {
+    let mut faults = Backoff::broken();
+    loop {
+        let Err(error) = service.api.choose_protocol().await else { return Ok(()) };
+        match error.kind {
+            ApiErrorKind::Throttled | ApiErrorKind::Unreachable | ApiErrorKind::Internal
+                if faults.failures < CBOR_ATTEMPTS =>
+            {
+                sleep(faults.pause()).await;
+            }
+            ApiErrorKind::Throttled | ApiErrorKind::Denied => return Err(service.refused(error)),
+            _ => return Err(service.not_cbor(error)),
+        }
     }
 }
 

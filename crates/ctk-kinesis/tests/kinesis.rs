@@ -6,6 +6,7 @@ mod kinesis {
     mod errors;
     mod faults;
     mod positions;
+    mod protocol;
     mod proxy;
     mod reading;
     mod reshard;

@@ -12,7 +12,7 @@ use ctk_checkpoint::{Checkpoint, StreamIdentity};
 use ctk_db::sqlite::{self, Mode};
 use ctk_flow::ShardId;
 use ctk_kinesis::{
-    KinesisConfig, Saved, StreamSummary,
+    KinesisConfig, OnDataLoss, Saved, StreamSummary,
     config::{CheckpointOptions, Checkpointer},
 };
 use ctk_sink::{
@@ -47,8 +47,10 @@ pub struct Prepared {
     take_over: bool,
     /// How far earlier runs came.
     pub saved: HashMap<ShardId, Saved>,
-    /// The streams that earlier runs read, where they noted it.
-    known_streams: Vec<StreamIdentity>,
+    /// The rows of earlier runs as they are.
+    rows: Vec<Checkpoint>,
+    /// Those that belong to an earlier stream, and are to be given up.
+    outdated: Vec<Checkpoint>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +101,8 @@ impl Prepared {
             checkpoint: source.checkpoint.clone(),
             take_over: arguments.take_over,
             saved: HashMap::new(),
-            known_streams: Vec::new(),
+            rows: Vec::new(),
+            outdated: Vec::new(),
         };
         prepared.look().await?;
         Ok(prepared)
@@ -135,28 +138,43 @@ impl Prepared {
     }
 
     fn note(&mut self, checkpoints: Vec<Checkpoint>) {
-        self.known_streams.extend(checkpoints.iter().map(|checkpoint| checkpoint.stream.clone()));
+        self.rows.extend(checkpoints.iter().cloned());
         self.saved.extend(checkpoints.into_iter().map(saved));
     }
 
-    /// Refuses positions that belong to an earlier stream of the same name: they mean nothing in this one.
-    pub fn check_stream(&self, stream: &StreamSummary) -> Result<(), CommandError> {
-        let mut known = self.known_streams.iter();
-        let problem = known.find_map(|known| match known {
+    /// Refuses positions that belong to another stream, or to an earlier one of the same name: they mean nothing in this one.
+    ///
+    /// When the user wants to go on in spite of that, they are given up, and what is said of it is returned.
+    pub fn check_stream(
+        &mut self,
+        stream: &StreamSummary,
+        on_data_loss: OnDataLoss,
+    ) -> Result<Option<String>, CommandError> {
+        let problem = |row: &Checkpoint| match &row.stream {
             StreamIdentity { arn: Some(arn), .. } if *arn != stream.arn => {
                 Some(format!("these checkpoints belong to another stream, {arn}"))
             }
-            StreamIdentity { created_at: Some(at), .. } if *at != stream.created_at => Some(format!(
-                "the stream {} was deleted and created again since the checkpoints were written",
-                stream.name
-            )),
+            StreamIdentity { created_at: Some(at), .. } if *at != stream.created_at => {
+                let (then, now) =
+                    (ctk_checkpoint::time::iso(*at), ctk_checkpoint::time::iso(stream.created_at));
+                Some(format!(
+                    "the stream {} was deleted and created again since the checkpoints were written: that one was of {then}, this one is of {now}",
+                    stream.name
+                ))
+            }
             _ => None,
-        });
-        problem.map_or(Ok(()), |problem| {
-            Err(CommandError::failed(problem).hint(
-                "to load this one from its beginning, add checkpointer_name=ANOTHER to the source address".to_owned(),
-            ))
-        })
+        };
+        let Some(text) = self.rows.iter().find_map(problem) else { return Ok(None) };
+        if on_data_loss == OnDataLoss::Fail {
+            return Err(CommandError::failed(text).hint(
+                "to load this one from its beginning, add checkpointer_name=ANOTHER to the source address, or on_data_loss=continue, which gives the old checkpoints up".to_owned(),
+            ));
+        }
+        self.outdated = self.rows.iter().filter(|row| problem(row).is_some()).cloned().collect();
+        for row in &self.outdated {
+            self.saved.remove(&row.shard_id);
+        }
+        Ok(Some(text))
     }
 
     /// Opens the target for writing, and creates it where it is missing. Returns how far earlier runs came by now, too.
@@ -185,7 +203,10 @@ impl Prepared {
                 return self.open_cratedb(*address, rows, identity, dead_letters()?).await;
             }
             Kind::Sqlite(path, config) => {
-                let connection = sqlite::open(&path, Mode::Create).await?;
+                let mut connection = sqlite::open(&path, Mode::Create).await?;
+                if !self.outdated.is_empty() {
+                    ctk_checkpoint::sqlite::delete(&mut connection, &self.outdated).await?;
+                }
                 let settings = Settings {
                     table: self.table,
                     stream: stream.name.clone(),
@@ -252,8 +273,8 @@ impl Prepared {
 }
 
 fn saved(checkpoint: Checkpoint) -> (ShardId, Saved) {
-    let Checkpoint { shard_id, sequence, finished, begins_at, .. } = checkpoint;
-    (shard_id, Saved { sequence, finished, begins_at })
+    let Checkpoint { shard_id, sequence, part, finished, begins_at, .. } = checkpoint;
+    (shard_id, Saved { sequence, part, finished, begins_at })
 }
 
 /// An empty variable of the environment is none.

@@ -12,7 +12,7 @@ use std::{
 
 use axum::body::Body;
 use ferrokinesis::store::StoreOptions;
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{Response, StatusCode, header, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -44,6 +44,9 @@ pub struct Options {
     pub host: IpAddr,
     /// Whether it speaks https, with the certificate of [`crate::tls`].
     pub tls: bool,
+    /// CBOR, straight from the emulator: neither the script nor anything else of the layer applies to it. Without it, CBOR is
+    /// refused.
+    pub cbor: bool,
 }
 
 impl Default for Options {
@@ -54,6 +57,7 @@ impl Default for Options {
             exact_arrival: true,
             host: Ipv4Addr::LOCALHOST.into(),
             tls: false,
+            cbor: false,
         }
     }
 }
@@ -90,6 +94,7 @@ impl Kinesis {
             emulator: emulator.clone(),
             script: Script::default(),
             callers: Callers::default(),
+            cbor: options.cbor,
         };
         let (script, callers) = (server.script.clone(), server.callers.clone());
         let task = tokio::spawn(accept(listener, tls, server));
@@ -130,6 +135,7 @@ struct Server {
     emulator: Emulator,
     script: Script,
     callers: Callers,
+    cbor: bool,
 }
 
 /// Serves until it is dropped, and its connections with it.
@@ -155,11 +161,20 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, server: Server) {
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         server.callers.note(request.headers());
         let (emulator, script) = (server.emulator.clone(), server.script.clone());
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let speaks = server.cbor || kind.is_none_or(|kind| kind != "application/x-amz-cbor-1.1");
         let answer = layer::serve(emulator, script, request.map(Body::new));
-        async move { Ok::<_, Infallible>(answer.await) }
+        async move { Ok::<_, Infallible>(if speaks { answer.await } else { refusal() }) }
     });
     // A client that goes away in the middle is its own affair.
     drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+}
+
+/// What the service says to a protocol that it does not know.
+fn refusal() -> Response<Body> {
+    let mut response = Response::new(Body::from(r#"{"__type":"UnknownOperationException"}"#));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
 }
 
 /// Everything that fills and reshapes streams.

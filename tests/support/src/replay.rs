@@ -5,9 +5,12 @@
 //! `MillisBehindLatest`, a next iterator for as long as a shard is open (here: for ever), every kind of iterator, pages of
 //! `ListShards`. All records arrived before the server was started, which is what a run with `once` waits for.
 //!
-//! It does not know: writing, resharding, consumers, limits on reads, credentials (any are taken), CBOR.
+//! It speaks JSON and CBOR, each request in its own.
+//!
+//! It does not know: writing, resharding, consumers, limits on reads, credentials (any are taken).
 
 mod answers;
+mod cbor;
 mod shard;
 
 use std::io;
@@ -29,6 +32,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use answers::{Answer, Stream};
+use cbor::Wire;
 use shard::Shard;
 
 /// What a [`Replay`] serves, and how.
@@ -80,8 +84,14 @@ impl Replay {
             .worker_threads(options.threads.max(1))
             .enable_all()
             .build()?;
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+        // Without waiting for the runtime: the caller may be in one.
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
         let (stop, stopped) = oneshot::channel();
         let delay = options.delay;
         // A runtime must not be dropped inside another one, and tests call from within theirs: hence the thread.
@@ -145,26 +155,24 @@ async fn answer(
     stream: &Stream,
     delay: Duration,
 ) -> Result<Response<Body>, hyper::Error> {
-    let target = request
-        .headers()
-        .get("x-amz-target")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+    let header = |name: &str| {
+        request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    };
+    let wire = Wire::of(header("content-type"));
+    let operation = header("x-amz-target").rsplit('.').next().unwrap_or_default().to_owned();
     let body = request.into_body().collect().await?.to_bytes();
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    let (status, Answer { head, records, tail }) = match stream.answer(&operation, &body) {
+    let (status, Answer { head, records, tail }) = match stream.answer(&operation, &body, wire) {
         Ok(answer) => (StatusCode::OK, answer),
-        Err(fault) => (StatusCode::BAD_REQUEST, fault.into()),
+        Err(fault) => (StatusCode::BAD_REQUEST, fault.answer(wire)),
     };
     let mut response = Response::new(Full::new(head.chain(records).chain(tail)));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        hyper::header::HeaderValue::from_static("application/x-amz-json-1.1"),
-    );
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(wire.content_type()));
     Ok(response)
 }
 

@@ -1,11 +1,13 @@
 //! `bare`: the least that reading a stream with the AWS SDK costs: `GetRecords` in a loop, one task per shard, counting.
 //!
-//! It is what the benchmark compares `ctk` with. It decodes nothing and remembers nothing.
+//! It is what the benchmark compares `ctk` with. It decodes nothing and remembers nothing. With `--cbor` it asks in CBOR, by the
+//! protocol that `ctk` has for the SDK.
 
 use anyhow::{Context as _, Result, anyhow};
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_kinesis::types::ShardIteratorType;
+use ctk_kinesis::api::cbor::Cbor;
 
 use crate::arguments::Arguments;
 
@@ -13,20 +15,21 @@ use crate::arguments::Arguments;
 pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     let endpoint: String = arguments.require("--endpoint")?;
     let stream: String = arguments.require("--stream")?;
+    let cbor = arguments.take_flag("--cbor");
     arguments.finish()?;
     let runtime = tokio::runtime::Runtime::new()?;
-    println!("{}", runtime.block_on(read(&endpoint, &stream))?);
+    println!("{}", runtime.block_on(read(&endpoint, &stream, cbor))?);
     Ok(())
 }
 
-async fn read(endpoint: &str, stream: &str) -> Result<usize> {
+async fn read(endpoint: &str, stream: &str, cbor: bool) -> Result<usize> {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "bare"))
-        .endpoint_url(endpoint)
-        .build();
-    let client = Client::from_conf(config);
+        .endpoint_url(endpoint);
+    let config = if cbor { config.protocol(Cbor::default()) } else { config };
+    let client = Client::from_conf(config.build());
     let listed =
         client.list_shards().stream_name(stream).send().await.context("cannot list the shards")?;
     let mut tasks = tokio::task::JoinSet::new();

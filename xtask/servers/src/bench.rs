@@ -1,7 +1,8 @@
 //! `bench`: what loading costs, beside the least that reading costs, on the same stream, in the same run.
 //!
 //! The stream is served from memory by another process ([`crate::replay`]). Each case is a process of its own, run once
-//! per round, one after another; after each, what landed is checked. The figures are medians over the rounds.
+//! per round, one after another; after each, what landed is checked. The figures are medians over the rounds. `--shards 1,4,16`
+//! makes a table for each number of shards.
 
 mod case;
 mod measure;
@@ -28,33 +29,43 @@ struct Plan {
     cases: Vec<Case>,
 }
 
-/// Measures and prints a table in Markdown.
+/// Measures and prints a table in Markdown for each number of shards.
 pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
-    let plan = Plan {
+    let shards = arguments.take::<String>("--shards")?.unwrap_or_else(|| "4".to_owned());
+    let shards = shards.split(',').map(str::parse).collect::<Result<Vec<u32>, _>>();
+    let shards = shards.context("--shards takes numbers, separated by commas")?;
+    let mut plan = Plan {
         ctk: arguments.require("--ctk")?,
         folder: crate::root()?.join("target/bench"),
         stream: "bench".to_owned(),
-        shards: arguments.take("--shards")?.unwrap_or(4),
+        shards: 0,
         records: arguments.take("--records")?.unwrap_or(1_000_000),
         rounds: arguments.take("--rounds")?.unwrap_or(3),
         cases: Case::parse(arguments.take::<String>("--only")?.as_deref())?,
     };
     arguments.finish()?;
-    if plan.shards == 0 || plan.records == 0 || plan.rounds == 0 {
+    if shards.contains(&0) || plan.records == 0 || plan.rounds == 0 {
         bail!("--records, --shards and --rounds must be at least 1");
     }
     fs::create_dir_all(&plan.folder)
         .with_context(|| format!("cannot create {}", plan.folder.display()))?;
-    eprintln!("encoding {} records ...", plan.records);
+    for number in shards {
+        plan.shards = number;
+        println!("{}", measure(&plan)?);
+    }
+    Ok(())
+}
+
+fn measure(plan: &Plan) -> Result<String> {
+    eprintln!("encoding {} records for {} shards ...", plan.records, plan.shards);
     let source = replay::start(&plan.stream, plan.shards, plan.records)?;
     let mut figures = Vec::new();
     for round in 1..=plan.rounds {
         for case in &plan.cases {
             eprintln!("round {round} of {}: {} ...", plan.rounds, case.name());
-            let measured = case.measure(&plan, &source.address)?;
+            let measured = case.measure(plan, &source.address)?;
             figures.push((*case, measured));
         }
     }
-    print!("{}", report::markdown(&plan, &figures));
-    Ok(())
+    Ok(report::markdown(plan, &figures))
 }

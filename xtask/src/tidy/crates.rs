@@ -29,7 +29,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ),
     ("ctk-test-support", &[]),
     ("xtask", &[]),
-    ("xtask-servers", &["ctk-test-support"]),
+    ("xtask-servers", &["ctk-kinesis", "ctk-test-support"]),
 ];
 
 /// Packages that nothing of the given ones may reach, however far down.

@@ -29,12 +29,10 @@ fn record(sequence: usize, data: &[u8]) -> Record {
     }
 }
 
-const EVERYTHING: Allowance = Allowance { units: u64::MAX, bytes: usize::MAX };
-
 fn decode(options: DecodeOptions, payloads: &[&[u8]]) -> Changes {
     let mut records = records(payloads);
     let last = records.back().map(|record| record.sequence.clone());
-    let decoded = Decoder::new(options).decode(&ShardId::new("s"), &mut records, EVERYTHING);
+    let decoded = Decoder::new(options).decode(&ShardId::new("s"), &mut records, Allowance::ALL);
     assert_eq!((records.len(), decoded.upto, decoded.part), (0, last, None));
     decoded.changes
 }
@@ -294,8 +292,8 @@ proptest! {
         let payloads: Vec<_> = payloads.iter().map(Vec::as_slice).collect();
         let whole = show(&decode(options, &payloads));
         let allowances = [
-            Allowance { units, ..EVERYTHING },
-            Allowance { bytes, ..EVERYTHING },
+            Allowance { units, ..Allowance::ALL },
+            Allowance { bytes, ..Allowance::ALL },
             Allowance { units, bytes },
         ];
         for allowance in allowances {
@@ -318,7 +316,10 @@ fn aggregates_are_unpacked() {
         assert_eq!(show(&changes), expected);
         assert!(ends_somewhere(&changes));
         for units in 1..4 {
-            assert_eq!(in_pieces(options, payloads, Allowance { units, ..EVERYTHING }), expected);
+            assert_eq!(
+                in_pieces(options, payloads, Allowance { units, ..Allowance::ALL }),
+                expected
+            );
         }
     };
     let bad = "0/1 not_json \"!\"";
@@ -372,7 +373,7 @@ fn log_events_become_rows() {
     assert_eq!((changes.units(), changes.filtered()), (6, 1));
     assert!(ends_somewhere(&changes));
     for units in 1..4 {
-        assert_eq!(in_pieces(logs, &payloads, Allowance { units, ..EVERYTHING }), shown);
+        assert_eq!(in_pieces(logs, &payloads, Allowance { units, ..Allowance::ALL }), shown);
     }
 }
 
@@ -382,10 +383,10 @@ fn a_payload_waits_for_room() {
     let large = gzip(format!("\"{}\"", "x".repeat(50_000)).as_bytes());
     let (decoder, shard) = (Decoder::new(JSON), ShardId::new("s"));
     let mut records = records(&[b"1", &large, b"2"]);
-    let small = Allowance { bytes: 10_000, ..EVERYTHING };
+    let small = Allowance { bytes: 10_000, ..Allowance::ALL };
     let first = decoder.decode(&shard, &mut records, small);
     assert_eq!((first.changes.len(), first.upto, records.len()), (1, Some(Sequence::new("0")), 2));
     assert_eq!(decoder.decode(&shard, &mut records, small).changes.units(), 0);
-    let rest = decoder.decode(&shard, &mut records, Allowance { bytes: 100_000, ..EVERYTHING });
+    let rest = decoder.decode(&shard, &mut records, Allowance { bytes: 100_000, ..Allowance::ALL });
     assert_eq!((rest.changes.len(), rest.changes.dead_letters().len(), records.len()), (2, 0, 0));
 }

@@ -21,6 +21,8 @@ pub enum ApiErrorKind {
     Denied,
     /// No answer came: the endpoint cannot be reached, or the connection broke.
     Unreachable,
+    /// It was asked in CBOR, and the answer is something else.
+    NotCbor,
     /// The service has trouble of its own.
     Internal,
     /// Anything else; trying again would give the same.

@@ -3,7 +3,7 @@
 
 use ctk_db::cratedb::CrateDbConfig;
 use ctk_decode::{DecodeOptions, Decoder};
-use ctk_flow::{Decode, Record, Sequence, ShardId};
+use ctk_flow::{Allowance, Decode, Record, Sequence, ShardId};
 use ctk_test_support::cratedb::{CrateDb, Options, Target};
 use ctk_url::TargetUrl;
 use serde_json::Value;
@@ -75,8 +75,10 @@ impl World {
             sequence: Sequence::new((from + index as u64).to_string()),
             partition_key: Some("key".into()),
             arrived_at: Some(1_748_772_000_123),
+            done: 0,
         });
-        Decoder::new(self.decode).decode(&ShardId::new(shard), records.collect())
+        let decoder = Decoder::new(self.decode);
+        decoder.decode(&ShardId::new(shard), &mut records.collect(), Allowance::ALL).changes
     }
 
     /// Loads records as one batch, each with the next sequence number.

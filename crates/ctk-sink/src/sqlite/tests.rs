@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ctk_db::sqlite;
 use ctk_decode::{DecodeOptions, Decoder};
-use ctk_flow::{Decode, Record, Sequence};
+use ctk_flow::{Allowance, Decode, Record, Sequence};
 use sqlx::Row;
 use tempfile::TempDir;
 
@@ -68,7 +68,9 @@ impl World {
     ) -> Result<Committed, Failure> {
         let target = SqliteTarget::start(self.connection().await, settings).await?;
         let shard = ShardId::new("shard-1");
-        let changes = Decoder::new(self.options).decode(&shard, as_records(from, records));
+        let mut records = as_records(from, records).into();
+        let decoded = Decoder::new(self.options).decode(&shard, &mut records, Allowance::ALL);
+        let changes = decoded.changes;
         let upto = from + records.len() as u64 - 1;
         let upto =
             Position { sequence: Some(Sequence::new(upto.to_string())), ..Position::new(shard) };
@@ -115,6 +117,7 @@ fn as_records(from: u64, records: &[&str]) -> Vec<Record> {
         sequence: Sequence::new(number.to_string()),
         partition_key: Some("key".into()),
         arrived_at: Some(1_700_000_000_000),
+        done: 0,
     };
     (from..).zip(records).map(record).collect()
 }
@@ -383,7 +386,8 @@ async fn shards_that_wait_together_are_written_together() {
             let shard = ShardId::new(&format!("shard-{number}"));
             let data = format!(r#"{{"shard": {number}, "only_{number}": {number}}}"#);
             let records = as_records(1, &[&data, "not json", &data]);
-            let changes = Decoder::new(DecodeOptions::default()).decode(&shard, records);
+            let decoder = Decoder::new(DecodeOptions::default());
+            let changes = decoder.decode(&shard, &mut records.into(), Allowance::ALL).changes;
             let upto = Position {
                 sequence: Some(Sequence::new("3")),
                 finished: true,

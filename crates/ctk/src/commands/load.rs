@@ -36,7 +36,7 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
     if arguments.once || arguments.follow {
         config.once = arguments.once;
     }
-    let target = Prepared::new(&target_url(&arguments)?, &config, &arguments).await?;
+    let mut target = Prepared::new(&target_url(&arguments)?, &config, &arguments).await?;
 
     // From here on a signal ends the run in the usual way.
     let stop = CancellationToken::new();
@@ -50,7 +50,13 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
         opened = opened => opened?,
         () = stop.cancelled() => return interrupted(),
     };
-    target.check_stream(source.stream())?;
+    let ledger = Arc::new(Ledger::default());
+    if let Some(problem) = target.check_stream(source.stream(), config.on_data_loss)? {
+        ui.warning(&format!("{problem}; going on with this one, from its beginning"));
+        ledger.gap();
+        config.start = StartAt::Earliest;
+        source = KinesisSource::open(&config, target.saved.clone(), now).await?;
+    }
     if arguments.dry_run {
         return dry_run(&source, &config, &target, ui);
     }
@@ -78,7 +84,6 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
     if saved != known {
         source = KinesisSource::open(&config, saved, now).await?;
     }
-    let ledger = Arc::new(Ledger::default());
     let plan = Plan {
         budget: Budget::new(usize::try_from(config.buffer).unwrap_or(usize::MAX)),
         read_bytes: ANSWER_BYTES,
@@ -101,6 +106,12 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
         ui.warning(&format!(
             "{}; look into: {letters}",
             count(totals.dead_lettered, "dead letter")
+        ));
+    }
+    if totals.gaps > 0 {
+        ui.warning(&format!(
+            "records may be lost in {}, because the stream kept them no longer (on_data_loss=continue)",
+            count(totals.gaps, "place")
         ));
     }
     ended?;
@@ -133,6 +144,7 @@ fn decode_options(config: &KinesisConfig) -> DecodeOptions {
             Format::Json => ctk_decode::Format::Json,
             Format::Ndjson => ctk_decode::Format::Ndjson,
             Format::Raw => ctk_decode::Format::Raw,
+            Format::CloudWatchLogs => ctk_decode::Format::CloudWatchLogs,
         },
         compression: match config.decode.compression {
             Compression::Auto => ctk_decode::Compression::Auto,

@@ -95,6 +95,9 @@ impl Prepared {
         let lease = (heartbeat(interval) * HEARTBEATS).max(LEAST_LEASE);
         let patient = client.clone().patient();
         let schema = &self.checkpoint.schema;
+        if !self.outdated.is_empty() {
+            ctk_checkpoint::cratedb::delete(&patient, schema, &self.outdated).await?;
+        }
         let store =
             CrateDbStore::open(&patient, schema, &namespace, identity, lease, self.take_over)
                 .await?;

@@ -1,8 +1,9 @@
-//! What each operation answers: from the JSON of a request to the JSON of an answer, without sockets.
+//! What each operation answers: from the bytes of a request to those of an answer, without sockets.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::cbor::Wire;
 use super::shard::Shard;
 
 /// The stream with all it holds.
@@ -37,23 +38,26 @@ pub(super) fn now() -> u64 {
 
 impl Stream {
     /// Answers one request.
-    pub(super) fn answer(&self, operation: &str, body: &[u8]) -> Result<Answer, Fault> {
-        let request: Value = serde_json::from_slice(body)
-            .map_err(|error| Fault("SerializationException", error.to_string()))?;
+    pub(super) fn answer(&self, operation: &str, body: &[u8], wire: Wire) -> Result<Answer, Fault> {
+        let request = wire.decode(body).map_err(|error| Fault("SerializationException", error))?;
+        if operation == "GetRecords" {
+            return self.get_records(&request, wire);
+        }
+        self.answer_in_json(operation, &request).map(|answer| Answer::new(&answer, wire))
+    }
+
+    fn answer_in_json(&self, operation: &str, request: &Value) -> Result<Value, Fault> {
         match operation {
-            "GetRecords" => self.get_records(&request),
-            "GetShardIterator" => self.get_shard_iterator(&request).map(Answer::from),
-            "ListShards" => self.list_shards(&request).map(Answer::from),
+            "GetShardIterator" => self.get_shard_iterator(request),
+            "ListShards" => self.list_shards(request),
             "DescribeStreamSummary" => {
-                self.named(&request)?;
+                self.named(request)?;
                 let mut summary = self.summary();
                 summary["OpenShardCount"] = self.shards.len().into();
-                Ok(json!({ "StreamDescriptionSummary": summary }).into())
+                Ok(json!({ "StreamDescriptionSummary": summary }))
             }
-            "DescribeStream" => self.describe_stream(&request).map(Answer::from),
-            "ListStreams" => {
-                Ok(json!({ "StreamNames": [self.name], "HasMoreStreams": false }).into())
-            }
+            "DescribeStream" => self.describe_stream(request),
+            "ListStreams" => Ok(json!({ "StreamNames": [self.name], "HasMoreStreams": false })),
             other => Err(Fault(
                 "UnknownOperationException",
                 format!("{other} is not served by a replay"),
@@ -61,7 +65,7 @@ impl Stream {
         }
     }
 
-    fn get_records(&self, request: &Value) -> Result<Answer, Fault> {
+    fn get_records(&self, request: &Value, wire: Wire) -> Result<Answer, Fault> {
         let iterator = text(request, "ShardIterator")?;
         let (shard, position) =
             self.place(iterator).ok_or_else(|| invalid(format!("no iterator: {iterator}")))?;
@@ -75,10 +79,12 @@ impl Stream {
         let page = shard.page(position, usize::try_from(limit).unwrap_or(usize::MAX));
         let behind =
             if page.end < shard.len() { now().saturating_sub(shard.arrival(page.end)) } else { 0 };
-        let (records, next) = (shard.json(&page), iterator_at(shard, page.end));
-        let head =
-            format!(r#"{{"NextShardIterator":"{next}","MillisBehindLatest":{behind},"Records":["#);
-        Ok(Answer { head: head.into(), records, tail: Bytes::from_static(b"]}") })
+        let head = wire.head(&iterator_at(shard, page.end), behind);
+        Ok(Answer {
+            head: head.into(),
+            records: shard.records(&page, wire),
+            tail: Bytes::from_static(wire.tail()),
+        })
     }
 
     fn get_shard_iterator(&self, request: &Value) -> Result<Value, Fault> {
@@ -229,14 +235,15 @@ fn missing(message: String) -> Fault {
     Fault("ResourceNotFoundException", message)
 }
 
-impl From<Value> for Answer {
-    fn from(value: Value) -> Self {
-        Self { head: value.to_string().into(), records: Bytes::new(), tail: Bytes::new() }
+impl Answer {
+    fn new(answer: &Value, wire: Wire) -> Self {
+        Self { head: wire.encode(answer).into(), records: Bytes::new(), tail: Bytes::new() }
     }
 }
 
-impl From<Fault> for Answer {
-    fn from(Fault(code, message): Fault) -> Self {
-        json!({ "__type": code, "message": message }).into()
+impl Fault {
+    /// Returns what a client is told.
+    pub(super) fn answer(self, wire: Wire) -> Answer {
+        Answer::new(&json!({ "__type": self.0, "message": self.1 }), wire)
     }
 }

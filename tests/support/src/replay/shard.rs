@@ -1,4 +1,4 @@
-//! One shard in memory: its records as the JSON that `GetRecords` sends, and where each of them begins.
+//! One shard in memory: its records as the JSON and the CBOR that `GetRecords` sends, and where each of them begins.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -6,6 +6,8 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+
+use super::cbor::{self, Wire};
 
 /// Records that arrive in the same millisecond.
 const RECORDS_PER_MILLISECOND: u64 = 200;
@@ -23,9 +25,11 @@ pub(super) struct Shard {
     index: usize,
     first_arrival: u64,
     writing: String,
+    writing_cbor: Vec<u8>,
     json: Bytes,
-    /// Where record `i` begins in `json`; one more than there are records.
-    begins: Vec<usize>,
+    cbor: Bytes,
+    /// Where record `i` begins in `json` and in `cbor`; one more than there are records.
+    begins: Vec<(usize, usize)>,
     /// Bytes of data and keys before record `i`; one more than there are records.
     sizes: Vec<u64>,
 }
@@ -34,7 +38,7 @@ impl Shard {
     /// Returns an empty shard; `now` in milliseconds since 1970.
     pub(super) fn new(index: usize, now: u64) -> Self {
         let first_arrival = now.saturating_sub(AGE_MILLIS);
-        Self { index, first_arrival, begins: vec![0], sizes: vec![0], ..Self::default() }
+        Self { index, first_arrival, begins: vec![(0, 0)], sizes: vec![0], ..Self::default() }
     }
 
     /// Adds one record at the end.
@@ -50,7 +54,8 @@ impl Shard {
         );
         STANDARD.encode_string(data, &mut self.writing);
         self.writing.push_str("\"},");
-        self.begins.push(self.writing.len());
+        self.writing_cbor.extend(cbor::record(&sequence, arrival, key, data));
+        self.begins.push((self.writing.len(), self.writing_cbor.len()));
         let size = self.sizes.last().copied().unwrap_or_default() + (data.len() + key.len()) as u64;
         self.sizes.push(size);
     }
@@ -58,6 +63,7 @@ impl Shard {
     /// Ends the writing; only what was pushed before is served.
     pub(super) fn freeze(mut self) -> Self {
         self.json = Bytes::from(std::mem::take(&mut self.writing));
+        self.cbor = Bytes::from(std::mem::take(&mut self.writing_cbor));
         self
     }
 
@@ -103,10 +109,13 @@ impl Shard {
         begin..begin + if end > begin { fitting.max(1) } else { 0 }
     }
 
-    /// Returns the JSON of these records, separated by commas, without copying.
-    pub(super) fn json(&self, page: &Range<usize>) -> Bytes {
+    /// Returns these records as they stand in the list of an answer, without copying.
+    pub(super) fn records(&self, page: &Range<usize>, wire: Wire) -> Bytes {
         let (begin, end) = (self.begins[page.start], self.begins[page.end]);
-        // The last record of the page leaves its comma behind.
-        self.json.slice(begin..end.saturating_sub(1).max(begin))
+        match wire {
+            // The last record of the page leaves its comma behind.
+            Wire::Json => self.json.slice(begin.0..end.0.saturating_sub(1).max(begin.0)),
+            Wire::Cbor => self.cbor.slice(begin.1..end.1),
+        }
     }
 }

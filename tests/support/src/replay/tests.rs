@@ -7,25 +7,39 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::cbor::Wire;
 use super::{Replay, ReplayOptions};
 use crate::records;
 
 /// Sends one request and returns the status and the answer.
 fn call(replay: &Replay, operation: &str, request: &Value) -> (u16, Value) {
-    let body = request.to_string();
+    let (status, answer) = send(replay, operation, Wire::Json, &Wire::Json.encode(request));
+    (status, serde_json::from_slice(&answer).unwrap())
+}
+
+/// Sends one request in CBOR.
+fn call_in_cbor(replay: &Replay, operation: &str, request: &Value) -> (u16, Vec<u8>) {
+    send(replay, operation, Wire::Cbor, &Wire::Cbor.encode(request))
+}
+
+fn send(replay: &Replay, operation: &str, wire: Wire, body: &[u8]) -> (u16, Vec<u8>) {
     let mut socket = TcpStream::connect(replay.address()).unwrap();
     write!(
         socket,
         "POST / HTTP/1.1\r\nhost: replay\r\nx-amz-target: Kinesis_20131202.{operation}\r\ncontent-length: {}\r\n\
-         connection: close\r\n\r\n{body}",
-        body.len()
+         content-type: {}\r\nconnection: close\r\n\r\n",
+        body.len(),
+        wire.content_type()
     )
     .unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap())
+    socket.write_all(body).unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).unwrap();
+    let split = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+    let body = answer.split_off(split + 4);
+    let head = String::from_utf8(answer).unwrap();
+    assert!(head.contains(wire.content_type()), "{head}");
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
 }
 
 fn good(replay: &Replay, operation: &str, request: &Value) -> Value {
@@ -203,4 +217,48 @@ fn what_makes_no_sense_is_refused() {
         &json!({ "ShardIterator": "shardId-000000000000:0", "Limit": 10_001 }),
         "InvalidArgumentException",
     );
+}
+
+#[test]
+fn cbor_says_what_json_says() {
+    let options = ReplayOptions { shards: 2, ..ReplayOptions::default() };
+    let replay = Replay::start(&options, [b"\x00\xff".as_slice(), b"other", b"last"]).unwrap();
+    let stream = json!({ "StreamName": "bench" });
+    for operation in ["ListShards", "ListStreams"] {
+        let (status, cbor) = call_in_cbor(&replay, operation, &stream);
+        assert_eq!(
+            (status, Wire::Cbor.decode(&cbor)),
+            (200, Ok(good(&replay, operation, &stream)))
+        );
+    }
+    let (_, summary) = call_in_cbor(&replay, "DescribeStreamSummary", &stream);
+    let summary = Wire::Cbor.decode(&summary).unwrap()["StreamDescriptionSummary"].take();
+    assert_eq!(summary["StreamCreationTimestamp"].as_f64(), Some(1_700_000_000.0));
+    let from = json!({ "StreamName": "bench", "ShardId": "shardId-000000000000",
+        "ShardIteratorType": "AT_TIMESTAMP", "Timestamp": 0 });
+    let (_, begin) = call_in_cbor(&replay, "GetShardIterator", &from);
+    let begin = Wire::Cbor.decode(&begin).unwrap()["ShardIterator"].take();
+
+    let request = json!({ "ShardIterator": begin });
+    let in_json = good(&replay, "GetRecords", &request)["Records"][0].take();
+    let (_, in_cbor) = call_in_cbor(&replay, "GetRecords", &request);
+    let answer: ciborium::Value = ciborium::from_reader(in_cbor.as_slice()).unwrap();
+    let member = |value: &ciborium::Value, name: &str| {
+        let mut members = value.as_map().unwrap().iter();
+        members.find(|(known, _)| known.as_text() == Some(name)).unwrap().1.clone()
+    };
+    let records = member(&answer, "Records");
+    let records = records.as_array().unwrap();
+    assert_eq!(records.len(), 2);
+    assert_eq!(member(&records[0], "Data").as_bytes().unwrap(), b"\x00\xff");
+    let (tag, millis) = member(&records[0], "ApproximateArrivalTimestamp").into_tag().unwrap();
+    let millis: u64 = millis.as_integer().unwrap().try_into().unwrap();
+    let seconds = format!("{}.{:03}", millis / 1000, millis % 1000);
+    let in_json_seconds = in_json["ApproximateArrivalTimestamp"].as_f64();
+    assert_eq!((tag, seconds.parse().ok()), (1, in_json_seconds));
+    assert_eq!(member(&records[0], "SequenceNumber").as_text(), in_json["SequenceNumber"].as_str());
+
+    let (status, refusal) = call_in_cbor(&replay, "ListShards", &json!({ "StreamName": "other" }));
+    let refusal = Wire::Cbor.decode(&refusal).unwrap();
+    assert_eq!((status, refusal["__type"].as_str()), (400, Some("ResourceNotFoundException")));
 }

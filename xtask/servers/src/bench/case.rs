@@ -17,9 +17,9 @@ use crate::{cratedb, landed};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Case {
     /// `GetRecords` in a loop, with the same SDK.
-    Bare,
+    Bare(Wire),
     /// `ctk load` into nothing.
-    Nothing,
+    Nothing(Wire),
     /// `ctk load` into a file of JSON lines.
     Lines,
     /// `ctk load` into SQLite, rows and position in one transaction.
@@ -31,10 +31,19 @@ pub(super) enum Case {
     },
 }
 
+/// How records are written where a case fixes it; the other cases leave it to `ctk`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wire {
+    Json,
+    Cbor,
+}
+
 impl Case {
-    const ALL: [Self; 7] = [
-        Self::Bare,
-        Self::Nothing,
+    const ALL: [Self; 9] = [
+        Self::Bare(Wire::Json),
+        Self::Bare(Wire::Cbor),
+        Self::Nothing(Wire::Json),
+        Self::Nothing(Wire::Cbor),
         Self::Lines,
         Self::Sqlite,
         Self::CrateDb { thousands: 1 },
@@ -57,8 +66,10 @@ impl Case {
     /// Returns the word for `--only`.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Bare => "bare",
-            Self::Nothing => "null",
+            Self::Bare(Wire::Json) => "bare",
+            Self::Bare(Wire::Cbor) => "bare-cbor",
+            Self::Nothing(Wire::Json) => "null",
+            Self::Nothing(Wire::Cbor) => "null-cbor",
             Self::Lines => "jsonl",
             Self::Sqlite => "sqlite",
             Self::CrateDb { thousands: 1 } => "crate1k",
@@ -70,8 +81,10 @@ impl Case {
     /// Returns what a reader of the table sees.
     pub(super) fn title(self) -> &'static str {
         match self {
-            Self::Bare => "bare `GetRecords` loop",
-            Self::Nothing => "`ctk load … null:`",
+            Self::Bare(Wire::Json) => "bare `GetRecords` loop",
+            Self::Bare(Wire::Cbor) => "bare `GetRecords` loop in CBOR",
+            Self::Nothing(Wire::Json) => "`ctk load …?protocol=json null:`",
+            Self::Nothing(Wire::Cbor) => "`ctk load …?protocol=cbor null:`",
             Self::Lines => "`ctk load … jsonl:FILE`",
             Self::Sqlite => "`ctk load … sqlite:FILE`",
             Self::CrateDb { thousands: 1 } => "`ctk load … crate://…?batch_rows=1000`",
@@ -102,13 +115,15 @@ impl Case {
             command
         };
         let mut command = match self {
-            Self::Bare => {
+            Self::Bare(wire) => {
                 let own = std::env::current_exe().context("cannot find the running program")?;
                 let mut command = Command::new(own);
                 command.args(["bare", "--endpoint", endpoint, "--stream", &plan.stream]);
+                command.args((wire == Wire::Cbor).then_some("--cbor"));
                 command
             }
-            Self::Nothing => load("null:".to_owned(), ""),
+            Self::Nothing(Wire::Json) => load("null:".to_owned(), "&protocol=json"),
+            Self::Nothing(Wire::Cbor) => load("null:".to_owned(), "&protocol=cbor"),
             Self::Lines => load(format!("jsonl:{}", lines.display()), ""),
             Self::Sqlite => load(format!("sqlite:{}", database.display()), "&checkpointer=target"),
             Self::CrateDb { thousands } => {
@@ -120,13 +135,13 @@ impl Case {
         let measured = measure::run(&mut command, &plan.folder)?;
         let expected = records::expected(plan.records);
         match self {
-            Self::Bare => ensure!(
+            Self::Bare(_) => ensure!(
                 measured.printed.trim() == plan.records.to_string(),
                 "{} of {} records were read",
                 measured.printed.trim(),
                 plan.records
             ),
-            Self::Nothing => ensure!(
+            Self::Nothing(_) => ensure!(
                 tells(&measured.printed, plan.records),
                 "the run does not say that it read {} records:\n{}",
                 plan.records,
@@ -214,13 +229,16 @@ mod tests {
 
     #[test]
     fn cases_are_named() {
-        assert_eq!(Case::parse(None).unwrap().len(), 7);
-        assert_eq!(Case::parse(Some("sqlite,bare")).unwrap(), [Case::Sqlite, Case::Bare]);
+        assert_eq!(Case::parse(None).unwrap().len(), 9);
+        assert_eq!(
+            Case::parse(Some("sqlite,bare-cbor")).unwrap(),
+            [Case::Sqlite, Case::Bare(Wire::Cbor)]
+        );
         assert!(
             Case::parse(Some("sqlite,duckdb"))
                 .unwrap_err()
                 .to_string()
-                .contains("bare, null, jsonl, sqlite, crate1k")
+                .contains("bare, bare-cbor, null, null-cbor, jsonl")
         );
     }
 
