@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod kinesis {
+    mod differences;
     mod ends;
     mod errors;
     mod faults;

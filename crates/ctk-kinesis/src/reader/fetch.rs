@@ -187,7 +187,14 @@ impl ShardReader {
     async fn gone(&mut self, error: ApiError) -> Result<Fetched, KinesisError> {
         let listed = list_all(&self.service).await?;
         if listed.iter().any(|shard| shard.id == self.shard) {
-            return Err(self.service.refused(error));
+            let place = self.place();
+            return Err(match place {
+                // So some servers call a position of an earlier stream.
+                Start::At(_) | Start::After(_) if self.iterator.is_none() => {
+                    self.service.bad_position(&self.shard, &place, error)
+                }
+                _ => self.service.refused(error),
+            });
         }
         if self.service.on_data_loss == OnDataLoss::Continue {
             warn!(shard = %self.shard, "the shard expired before it was read to its end; what was left in it is lost");

@@ -1,5 +1,7 @@
 //! `GetShardIterator`: exact times, what the stream does not keep any more, limits.
 
+use std::time::UNIX_EPOCH;
+
 use axum::{
     body::Body,
     http::{Response, StatusCode},
@@ -44,9 +46,10 @@ pub(super) async fn shard_iterator(
 /// Returns an iterator; for a time, at the first record that is young enough, at the tip when there is none.
 async fn exact(emulator: &Emulator, mut call: Call, place: (&str, &str)) -> Reply {
     let at_time = call.body["ShardIteratorType"] == "AT_TIMESTAMP";
-    let (Some(arrivals), true, Some(asked)) =
-        (&emulator.arrivals, at_time, call.body["Timestamp"].as_f64())
-    else {
+    let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
+    // The emulator refuses times in the future, as AWS does.
+    let asked = call.body["Timestamp"].as_f64().filter(|asked| *asked <= now);
+    let (Some(arrivals), true, Some(asked)) = (&emulator.arrivals, at_time, asked) else {
         return forward(emulator, &call).await;
     };
     let reply = arrivals.first_since(place, asked, async |first| {
