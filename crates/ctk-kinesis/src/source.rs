@@ -257,6 +257,7 @@ async fn wait_until_active(
     timeout: Duration,
 ) -> Result<(StreamSummary, Option<Millis>), KinesisError> {
     let deadline = Instant::now() + timeout;
+    let mut broken = 0;
     loop {
         let over = Instant::now() >= deadline;
         let status = match service.api.summary().await {
@@ -272,6 +273,15 @@ async fn wait_until_active(
             },
             Err(error) if error.kind == ApiErrorKind::Throttled && !over => {
                 sleep(ASK_AGAIN * 4).await;
+                continue;
+            }
+            // The SDK repeats what got no answer, but not what got half of one.
+            Err(error)
+                if matches!(error.kind, ApiErrorKind::Unreachable | ApiErrorKind::Internal)
+                    && broken < 2 =>
+            {
+                broken += 1;
+                sleep(ASK_AGAIN).await;
                 continue;
             }
             Err(error) => return Err(service.refused(error)),

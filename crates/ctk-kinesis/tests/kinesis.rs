@@ -6,6 +6,7 @@ mod kinesis {
     mod ends;
     mod errors;
     mod faults;
+    mod loss;
     mod positions;
     mod protocol;
     mod proxy;

@@ -22,6 +22,8 @@ pub(crate) struct Reading {
     pub(crate) records: Vec<(ShardId, Record)>,
     /// Where the next run goes on.
     pub(crate) positions: Positions,
+    /// How often the source said that records may be lost.
+    pub(crate) gaps: usize,
 }
 
 impl Reading {
@@ -150,6 +152,7 @@ pub(crate) async fn step(reader: &mut ShardReader, reading: &mut Reading) -> Nex
     if let Some(last) = answer.records.last() {
         reading.positions.entry(shard.clone()).or_default().sequence = Some(last.sequence.clone());
     }
+    reading.gaps += usize::from(answer.gap);
     reading.records.extend(answer.records.into_iter().map(|record| (shard.clone(), record)));
     answer.next
 }
