@@ -37,7 +37,8 @@ pub(super) async fn list_shards(
     if let (Some(after), Err(_)) = (&after, &place) {
         call.body["ExclusiveStartShardId"] = after.as_str().into();
     }
-    if !listing.disorder {
+    let disorder = listing.disorder && place.is_ok();
+    if !disorder {
         // One more tells whether there are more; without forgotten ones, which are taken out below.
         call.body["MaxResults"] = (limit + 1 + script.forgotten()).into();
     }
@@ -48,7 +49,7 @@ pub(super) async fn list_shards(
     let Some(shards) = reply.body["Shards"].as_array_mut() else { return reply.into_response() };
     shards.retain(|shard| !script.forgot(shard["ShardId"].as_str().unwrap_or_default()));
     let next = match place {
-        Ok(place) if listing.disorder => {
+        Ok(place) if disorder => {
             shards.reverse();
             let next = page(shards, place, limit);
             next.map(|next| next.to_string())
