@@ -133,3 +133,32 @@ async fn chaos(seed: u64) {
     run(&kinesis, &kept, None).await;
     assert_eq!(kept.rows(), [first, second].concat(), "seed {seed}");
 }
+
+#[tokio::test]
+async fn pages_that_come_again_are_handed_out_once() {
+    check("repeat", |script| script.fault_every("GetRecords", 3, Fault::Repeat)).await;
+}
+
+#[tokio::test]
+async fn a_stuck_shard_gets_a_new_iterator() {
+    let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
+    kinesis.create_stream("s", 1).await.expect("the stream is created");
+    put(&kinesis, "s", &numbered("a", 30)).await;
+    let script = kinesis.script();
+    script.records_per_answer(4);
+    let kept = Kept::default();
+    let sticks = async {
+        while script.calls("GetRecords") < 3 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        script.stuck(SHARD);
+    };
+    tokio::join!(run(&kinesis, &kept, None), sticks);
+    assert_eq!(kept.rows(), numbered("a", 30));
+    assert_eq!(script.unstuck(SHARD), 1);
+}
+
+#[tokio::test]
+async fn a_summary_that_ends_in_the_middle_is_asked_for_again() {
+    check("summary", |script| script.fault("DescribeStreamSummary", 1, Fault::Cut)).await;
+}
