@@ -25,8 +25,14 @@ mod identity;
 #[path = "program/kill.rs"]
 mod kill;
 #[cfg(test)]
+#[path = "program/ledger.rs"]
+mod ledger;
+#[cfg(test)]
 #[path = "program/load.rs"]
 mod load;
+#[cfg(test)]
+#[path = "program/producers.rs"]
+mod producers;
 #[cfg(test)]
 #[path = "program/renewal.rs"]
 mod renewal;

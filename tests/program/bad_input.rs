@@ -43,7 +43,7 @@ async fn wrong_addresses_and_options() {
             &["load", &with("&start=yesterday"), "sqlite:a.db"],
             &["load", &with("&chunk_size=10001"), "sqlite:a.db"],
             &["load", &with("&once=true&follow=true"), "sqlite:a.db"],
-            &["load", &with("&fan_out=me"), "sqlite:a.db"],
+            &["load", &with("&fan_out=me%20too"), "sqlite:a.db"],
             &["load", &with("&format=avro"), "sqlite:a.db"],
             &["load", &with("&checkpointer=redis"), "sqlite:a.db"],
             &["load", &with("&checkpointer=cratedb"), "sqlite:a.db"],

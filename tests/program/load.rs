@@ -217,4 +217,14 @@ async fn a_stream_that_was_made_anew_is_noticed() {
     world.kinesis.create_stream("demo", 1).await.unwrap();
     let ended = world.run(&["load", &world.source("&checkpointer=target"), "sqlite:demo.db"]).await;
     assert_shown!(ended.shown(1));
+
+    // Gone on with, when the user wants that: from the beginning of the new one, whatever the start.
+    world.put(&ctk_test_support::records::sensor(5)).await;
+    let options = "&checkpointer=target&on_data_loss=continue&start=latest";
+    let ended = world.run(&["load", &world.source(options), "sqlite:demo.db"]).await;
+    assert_shown!(ended.shown(0));
+    let rows = "SELECT count(*) || ' ' || sum(finished IS TRUE) FROM kinesis_checkpoints";
+    assert_eq!(world.query("demo.db", rows).await, ["1 0"]);
+    let said = world.load("&checkpointer=target", "sqlite:demo.db").await;
+    assert!(said.contains("0 records read"), "{said}");
 }

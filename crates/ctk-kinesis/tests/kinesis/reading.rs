@@ -89,7 +89,9 @@ pub(crate) fn config(endpoint: &str, stream: &str, options: &str) -> KinesisConf
          &region=us-east-1&poll_interval=0.01{options}"
     );
     let url = SourceUrl::parse(&url).expect("an address");
-    KinesisConfig::from_url(&url, now()).expect("a configuration")
+    let config = KinesisConfig::from_url(&url, now()).expect("a configuration");
+    // In five minutes, as it is for users, no test would see that a shard stands still.
+    KinesisConfig { patience: Duration::from_millis(200), ..config }
 }
 
 pub(crate) async fn open(
