@@ -140,8 +140,11 @@ impl KinesisError {
             Self::Role { .. } => {
                 "check the role, its trust in this identity, external_id, and the network; AWS_ENDPOINT_URL_STS names another token service"
             }
+            Self::Unreachable { endpoint, .. } if endpoint.starts_with("http://") => {
+                "check the endpoint in the source address, AWS_ENDPOINT_URL, and the network; ssl=true speaks https"
+            }
             Self::Unreachable { .. } => {
-                "check the endpoint in the source address, AWS_ENDPOINT_URL, and the network"
+                "check the endpoint in the source address, AWS_ENDPOINT_URL, and the network; SSL_CERT_FILE names other certificate authorities"
             }
             Self::NotCbor { .. } => {
                 "protocol=json reads from it; protocol=auto, the default, finds that out by itself"
@@ -150,10 +153,18 @@ impl KinesisError {
                 "check the name and the region; create=true creates the stream"
             }
             Self::NotActive { .. } => "wait for the stream, or raise describe_timeout",
-            Self::Denied { source, .. } if source.kind == ApiErrorKind::Denied => {
-                "reading needs kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords; an encrypted stream also kms:Decrypt"
-            }
-            Self::Denied { .. } | Self::Api { .. } => return None,
+            Self::Denied { source, .. } => match source.kind {
+                ApiErrorKind::Key => {
+                    "the stream is encrypted: its key must be enabled, and its policy and yours must allow kms:Decrypt"
+                }
+                ApiErrorKind::Expired => {
+                    "the session token has expired: get new keys, or name a profile or role, whose keys are renewed as needed"
+                }
+                _ => {
+                    "reading needs kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords, fan_out also SubscribeToShard, DescribeStreamConsumer and RegisterStreamConsumer"
+                }
+            },
+            Self::Api { .. } => return None,
             Self::Expired { .. } => {
                 "what was left in it is lost; on_data_loss=continue goes on with the shards that are left"
             }

@@ -84,7 +84,9 @@ impl Service {
                 KinesisError::UnknownStream { stream, endpoint: self.endpoint.clone(), region }
             }
             ApiErrorKind::NotCbor => self.not_cbor(source),
-            ApiErrorKind::Denied => KinesisError::Denied { stream, region, source },
+            ApiErrorKind::Denied | ApiErrorKind::Expired | ApiErrorKind::Key => {
+                KinesisError::Denied { stream, region, source }
+            }
             ApiErrorKind::Unreachable | ApiErrorKind::Internal => {
                 KinesisError::Unreachable { endpoint: self.endpoint.clone(), source }
             }

@@ -246,7 +246,10 @@ async fn choose_protocol(service: &Service) -> Result<(), KinesisError> {
             {
                 sleep(faults.pause()).await;
             }
-            ApiErrorKind::Throttled | ApiErrorKind::Denied => return Err(service.refused(error)),
+            ApiErrorKind::Throttled
+            | ApiErrorKind::Denied
+            | ApiErrorKind::Expired
+            | ApiErrorKind::Key => return Err(service.refused(error)),
             _ => return Err(service.not_cbor(error)),
         }
     }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use indicatif::MultiProgress;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::{
     cli::{Global, LogFormat, When},
@@ -26,6 +26,15 @@ pub struct Ui {
     color: bool,
     quiet: bool,
     progress: MultiProgress,
+}
+
+/// Keeps the SDK from logging requests as they are: at the level TRACE they hold the tokens of a single sign-on.
+fn without_secrets(filter: EnvFilter) -> EnvFilter {
+    let is_trace = filter.max_level_hint() == Some(LevelFilter::TRACE);
+    match "aws_smithy_runtime::client::orchestrator=debug".parse() {
+        Ok(quieter) if is_trace => filter.add_directive(quieter),
+        _ => filter,
+    }
 }
 
 impl Ui {
@@ -65,7 +74,7 @@ impl Ui {
         };
         let writer = self.clone();
         let log = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new(filter))
+            .with_env_filter(without_secrets(EnvFilter::new(filter)))
             .with_ansi(self.color)
             .with_writer(move || LogWriter(writer.clone()));
         match global.log_format {

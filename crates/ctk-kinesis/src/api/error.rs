@@ -17,8 +17,12 @@ pub enum ApiErrorKind {
     InvalidArgument,
     /// It exists already, or changes at the moment.
     InUse,
-    /// Credentials, permissions or keys do not allow it.
+    /// Permissions do not allow it, or nobody knows these credentials.
     Denied,
+    /// The credentials were good once.
+    Expired,
+    /// The key that the stream is encrypted with cannot be used.
+    Key,
     /// No answer came: the endpoint cannot be reached, or the connection broke.
     Unreachable,
     /// It was asked in CBOR, and the answer is something else.
@@ -89,15 +93,14 @@ pub(super) fn kind(code: Option<&str>, status: Option<u16>) -> ApiErrorKind {
         | "IncompleteSignatureException"
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException"
-        | "ExpiredToken"
-        | "ExpiredTokenException"
         | "NotAuthorized"
-        | "OptInRequired"
-        | "KMSAccessDeniedException"
+        | "OptInRequired" => ApiErrorKind::Denied,
+        "ExpiredToken" | "ExpiredTokenException" => ApiErrorKind::Expired,
+        "KMSAccessDeniedException"
         | "KMSDisabledException"
         | "KMSInvalidStateException"
         | "KMSNotFoundException"
-        | "KMSOptInRequired" => ApiErrorKind::Denied,
+        | "KMSOptInRequired" => ApiErrorKind::Key,
         "RequestTimeout" | "RequestExpired" => ApiErrorKind::Internal,
         _ => match status {
             Some(429) => ApiErrorKind::Throttled,
@@ -134,7 +137,8 @@ mod tests {
         check(Some("ExpiredIteratorException"), 400, ApiErrorKind::ExpiredIterator);
         check(Some("ExpiredNextTokenException"), 400, ApiErrorKind::ExpiredNextToken);
         check(Some("ResourceNotFoundException"), 400, ApiErrorKind::NotFound);
-        check(Some("KMSDisabledException"), 400, ApiErrorKind::Denied);
+        check(Some("KMSDisabledException"), 400, ApiErrorKind::Key);
+        check(Some("ExpiredTokenException"), 400, ApiErrorKind::Expired);
         check(Some("InternalFailure"), 500, ApiErrorKind::Internal);
         check(None, 503, ApiErrorKind::Internal);
         check(None, 429, ApiErrorKind::Throttled);

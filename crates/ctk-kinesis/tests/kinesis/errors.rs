@@ -1,6 +1,6 @@
 //! What a user is told: one line that names what is wrong, and a hint.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use ctk_flow::{Reader, Sequence, ShardId, Source};
 use ctk_kinesis::{KinesisError, Saved};
@@ -9,7 +9,7 @@ use ctk_test_support::{
     script::Fault,
 };
 
-use super::reading::{numbered, open, put, read_on};
+use super::reading::{load, numbered, open, put, read_on};
 
 async fn kinesis() -> Kinesis {
     let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
@@ -56,6 +56,54 @@ async fn access_denied() {
     assert_eq!(error.to_string(), "access to stream s is denied (region us-east-1)");
     let cause = error.source().expect("a cause").to_string();
     assert_eq!(cause, "GetRecords failed: AccessDeniedException: by the script of the test");
+}
+
+/// What each error of a call about records comes to.
+#[tokio::test]
+async fn every_error_has_its_policy() {
+    let kinesis = kinesis().await;
+    put(&kinesis, "s", &numbered("a", 3)).await;
+    let (script, endpoint) = (kinesis.script(), kinesis.endpoint());
+    let error = |status: u16, code: &'static str| Fault::Error { status, code };
+    let passes = [
+        Fault::THROTTLED,
+        Fault::LIMIT_EXCEEDED,
+        Fault::KMS_THROTTLED,
+        Fault::INTERNAL,
+        error(503, "ServiceUnavailable"),
+        error(429, "TooManyRequestsException"),
+        Fault::Drop,
+        Fault::Cut,
+        Fault::Refuse,
+        Fault::Delay(Duration::from_millis(20)),
+    ];
+    for operation in ["GetRecords", "GetShardIterator", "ListShards"] {
+        for fault in &passes {
+            script.fault(operation, 1, fault.clone());
+            let reading = load(&endpoint, "s", "", HashMap::new()).await;
+            assert_eq!(reading.payloads(), numbered("a", 3), "{operation} {fault:?}");
+        }
+    }
+    let ends = [
+        (Fault::ACCESS_DENIED, "reading needs kinesis:"),
+        (error(400, "ExpiredTokenException"), "the session token has expired"),
+        (Fault::KMS_ACCESS_DENIED, "the stream is encrypted"),
+        (Fault::KMS_DISABLED, "the stream is encrypted"),
+        (error(400, "KMSInvalidStateException"), "the stream is encrypted"),
+        (error(400, "KMSNotFoundException"), "the stream is encrypted"),
+        (error(400, "KMSOptInRequired"), "the stream is encrypted"),
+    ];
+    for operation in ["GetRecords", "GetShardIterator"] {
+        for (fault, hint) in &ends {
+            let mut source = open(&endpoint, "s", "", HashMap::new()).await.expect("opens");
+            let mut reader = source.readers().await.expect("listed").remove(0);
+            script.fault(operation, 1, fault.clone());
+            let error = read_on(&mut reader).await.expect_err("it ends");
+            let error = error.downcast::<KinesisError>().expect("an error of ours");
+            let said = error.hint().unwrap_or_default();
+            assert!(said.starts_with(hint), "{operation} {fault:?}: {error} {said}");
+        }
+    }
 }
 
 #[tokio::test]
