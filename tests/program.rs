@@ -13,11 +13,23 @@ mod cratedb;
 #[path = "program/cratedb_checkpoints.rs"]
 mod cratedb_checkpoints;
 #[cfg(test)]
+#[path = "program/credentials.rs"]
+mod credentials;
+#[cfg(test)]
+#[path = "program/endpoints.rs"]
+mod endpoints;
+#[cfg(test)]
+#[path = "program/identity.rs"]
+mod identity;
+#[cfg(test)]
 #[path = "program/kill.rs"]
 mod kill;
 #[cfg(test)]
 #[path = "program/load.rs"]
 mod load;
+#[cfg(test)]
+#[path = "program/renewal.rs"]
+mod renewal;
 #[cfg(test)]
 #[path = "program/secrets.rs"]
 mod secrets;

@@ -32,14 +32,22 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new(shards: u32) -> Self {
-        let kinesis = Kinesis::start(Options::default()).await.unwrap();
+        Self::with(Options::default(), shards).await
+    }
+
+    pub(crate) async fn with(options: Options, shards: u32) -> Self {
+        let kinesis = Kinesis::start(options).await.unwrap();
         kinesis.create_stream("demo", shards).await.unwrap();
         Self { kinesis, folder: tempfile::tempdir().unwrap() }
     }
 
     /// With the two records of the tutorial.
     pub(crate) async fn with_sensors() -> Self {
-        let world = Self::new(1).await;
+        Self::with_sensors_at(Options::default()).await
+    }
+
+    pub(crate) async fn with_sensors_at(options: Options) -> Self {
+        let world = Self::with(options, 1).await;
         for index in 0..2 {
             world.put(&ctk_test_support::records::sensor(index)).await;
         }

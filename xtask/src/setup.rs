@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -11,6 +12,11 @@ use crate::shell;
 
 /// The second Kinesis emulator, by other people, that the conformance tests start with node.
 const KINESIS_LOCAL: &str = "0.6.2";
+
+/// The third Kinesis emulator, which the conformance tests start with Python, and the web server that it needs: the `server`
+/// extra of moto would bring what other services need, and twice the size.
+const MOTO: &str = "5.2.5";
+const MOTO_NEEDS: [&str; 2] = ["flask==3.1.3", "flask-cors==6.0.5"];
 
 /// Something the tests need.
 struct Need {
@@ -20,7 +26,7 @@ struct Need {
     install: fn() -> Result<()>,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 5] = [
     Need {
         name: "cargo-nextest",
         what_for: "runs the tests",
@@ -35,13 +41,36 @@ const NEEDS: [Need; 3] = [
                 .iter()
                 .all(|name| shell::works(&mut shell::program(name, &["--version"])))
         },
-        install: install_node,
+        install: || {
+            install_packages(
+                &["npm", "nodejs"],
+                "Node.js 18 or later with npm (your system's package, or nodejs.org)",
+            )
+        },
     },
     Need {
         name: "kinesis-local",
         what_for: "the second Kinesis emulator",
         there: kinesis_local_is_there,
         install: install_kinesis_local,
+    },
+    Need {
+        name: "Python 3 with venv",
+        what_for: "runs the third Kinesis emulator",
+        // Debian has venv in a package of its own: then the module is there, and what it needs is not.
+        there: || shell::works(&mut shell::program("python3", &["-c", "import venv, ensurepip"])),
+        install: || {
+            install_packages(
+                &["python3", "python3-venv"],
+                "Python 3.10 or later with venv (your system's packages, or python.org)",
+            )
+        },
+    },
+    Need {
+        name: "moto",
+        what_for: "the third Kinesis emulator",
+        there: moto_is_there,
+        install: install_moto,
     },
 ];
 
@@ -81,18 +110,14 @@ fn missing() -> Vec<&'static Need> {
 }
 
 /// Debian's package manager can do it for root; elsewhere there are too many ways to choose one.
-fn install_node() -> Result<()> {
+fn install_packages(packages: &[&str], what: &str) -> Result<()> {
     let root = shell::output(&mut shell::program("id", &["-u"])).is_ok_and(|id| id.trim() == "0");
     if !(root && PathBuf::from("/etc/debian_version").exists()) {
-        bail!(
-            "install Node.js 18 or later with npm (your system's package, or nodejs.org), then repeat"
-        );
+        bail!("install {what}, then repeat");
     }
     let install = || {
-        shell::run(&mut shell::program(
-            "apt-get",
-            &["install", "--yes", "--no-install-recommends", "npm", "nodejs"],
-        ))
+        let arguments = ["install", "--yes", "--no-install-recommends"];
+        shell::run(shell::program("apt-get", &arguments).args(packages))
     };
     // A fresh system has no list of packages yet.
     install().or_else(|_| {
@@ -122,6 +147,27 @@ fn install_kinesis_local() -> Result<()> {
     let package = format!("kinesis-local@{KINESIS_LOCAL}");
     let arguments = ["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"];
     shell::run(shell::program("npm", &arguments).arg(&folder).arg(package))
+}
+
+fn moto_folder() -> PathBuf {
+    shell::root().join("target/tools/moto")
+}
+
+/// Returns a call of the Python of moto's environment. Its other programs know where they were installed, and fail elsewhere.
+fn moto_python(arguments: &[&str]) -> Command {
+    shell::program(&moto_folder().join("bin/python").to_string_lossy(), arguments)
+}
+
+fn moto_is_there() -> bool {
+    let version = "import importlib.metadata as all, flask_cors; print(all.version('moto'))";
+    shell::output(&mut moto_python(&["-c", version])).is_ok_and(|printed| printed.trim() == MOTO)
+}
+
+fn install_moto() -> Result<()> {
+    let arguments = ["-m", "venv", "--clear"];
+    shell::run(shell::program("python3", &arguments).arg(moto_folder()))?;
+    let arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    shell::run(moto_python(&arguments).arg(format!("moto=={MOTO}")).args(MOTO_NEEDS))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One row of the table, as a value, and as JSON for whoever reads our output.
 
-use ctk_flow::{Millis, Position, Sequence, ShardId};
+use ctk_flow::{Millis, Part, Position, Sequence, ShardId};
 use serde::Serialize;
 
 /// The name of the table, wherever it is.
@@ -13,15 +13,18 @@ pub struct Checkpoint {
     pub namespace: String,
     /// The shard.
     pub shard_id: ShardId,
-    /// The last record that is done; `None` while there was none.
+    /// The last record that is done as a whole; `None` while there was none.
     pub sequence: Option<Sequence>,
+    /// The record that follows, when only some of its units are done. Only we note it.
+    pub part: Option<Part>,
     /// Whether a run holds the shard; `None` where another tool left it open.
     pub active: Option<bool>,
     /// When the row was written last; `None` where that is not known, or cannot be read.
     pub updated_at: Option<Millis>,
     /// Whether the shard is closed and everything in it is done.
     pub finished: bool,
-    /// The instant from which on a shard without a sequence is to be read; zero is its beginning. Only we note it.
+    /// What arrived before this instant is done, or was not to be read: where a shard without a sequence begins. Zero is its
+    /// beginning. Only we note it.
     pub begins_at: Option<Millis>,
     /// The stream, if the run that claimed the shard knew it.
     pub stream: StreamIdentity,
@@ -56,6 +59,7 @@ impl Checkpoint {
             namespace: namespace.to_owned(),
             shard_id,
             sequence: None,
+            part: None,
             active: Some(true),
             updated_at: None,
             finished: false,
@@ -69,23 +73,39 @@ impl Checkpoint {
         Position {
             shard: self.shard_id.clone(),
             sequence: self.sequence.clone(),
+            part: self.part.clone(),
+            reached: self.begins_at,
             finished: self.finished,
         }
     }
 
     /// Moves on to `position`, but never back. A shard that is finished stays finished.
     pub fn advance(&mut self, position: &Position) -> Saved {
-        if let (Some(stored), Some(new)) = (&self.sequence, &position.sequence)
+        let mut stored = self.position();
+        if let (Some(stored), Some(new)) = (stored.furthest(), position.furthest())
             && new < stored
         {
-            return Saved::Behind { stored: stored.clone() };
+            return Saved::Behind { stored: stored.0.clone() };
         }
-        if position.sequence.is_some() {
-            self.sequence.clone_from(&position.sequence);
-        }
-        self.finished |= position.finished;
+        stored.advance(position);
+        let Position { sequence, part, reached, finished, .. } = stored;
+        self.sequence = sequence;
+        self.part = part;
+        self.begins_at = reached;
+        self.finished = finished;
         Saved::Written
     }
+}
+
+/// Returns a part as text: the record, `/`, and how many of its units are done.
+pub(crate) fn part_text(part: &Part) -> String {
+    format!("{}/{}", part.sequence, part.units)
+}
+
+/// Reads what [`part_text`] wrote; nothing else is ever written.
+pub(crate) fn parse_part(text: &str) -> Option<Part> {
+    let (sequence, units) = text.split_once('/')?;
+    Some(Part { sequence: Sequence::new(sequence), units: units.parse().ok()? })
 }
 
 /// A checkpoint as JSON output: names and order are those of the Python `ctk`, and stay as they are.
@@ -114,6 +134,16 @@ impl<'a> From<&'a Checkpoint> for CheckpointRow<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_are_read_as_they_are_written() {
+        let part = Part { sequence: Sequence::new("4965"), units: 17 };
+        assert_eq!(part_text(&part), "4965/17");
+        assert_eq!(parse_part("4965/17"), Some(part));
+        for other in ["", "4965", "4965/", "4965/x", "/"] {
+            assert_eq!(parse_part(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn json_has_the_names_and_the_order_of_the_reference() {

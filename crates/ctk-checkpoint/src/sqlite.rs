@@ -8,17 +8,23 @@ use ctk_db::{DbError, quote, sqlite::columns};
 use ctk_flow::{Millis, Position, Sequence, ShardId};
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection, sqlite::SqliteRow};
 
-use crate::{Checkpoint, CheckpointError, Saved, StreamIdentity, TABLE, prune::Filter, time};
+use crate::{
+    Checkpoint, CheckpointError, Saved, StreamIdentity, TABLE,
+    checkpoint::{parse_part, part_text},
+    prune::Filter,
+    time,
+};
 
 /// What the table has in every tool.
 const COLUMNS: [&str; 5] = ["namespace", "shard_id", "sequence", "active", "updated_at"];
 
 /// What only we write; null where another tool wrote.
-const OWN_COLUMNS: [(&str, &str); 4] = [
+const OWN_COLUMNS: [(&str, &str); 5] = [
     ("finished", "BOOLEAN"),
     ("stream_arn", "TEXT"),
     ("stream_created_at", "INTEGER"),
     ("begins_at", "INTEGER"),
+    ("part", "TEXT"),
 ];
 
 /// Creates the table, or adds what it lacks, and refuses a table of that name which is no checkpoint table.
@@ -26,7 +32,7 @@ pub async fn create_table(connection: &mut SqliteConnection) -> Result<(), Check
     let sql = "CREATE TABLE IF NOT EXISTS kinesis_checkpoints (\
                namespace TEXT NOT NULL, shard_id TEXT NOT NULL, sequence TEXT, active BOOLEAN DEFAULT TRUE, \
                updated_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), \
-               finished BOOLEAN, stream_arn TEXT, stream_created_at INTEGER, begins_at INTEGER, PRIMARY KEY (namespace, shard_id))";
+               finished BOOLEAN, stream_arn TEXT, stream_created_at INTEGER, begins_at INTEGER, part TEXT, PRIMARY KEY (namespace, shard_id))";
     sqlx::query(sql)
         .execute(&mut *connection)
         .await
@@ -120,30 +126,38 @@ pub async fn save(
     position: &Position,
 ) -> Result<Saved, CheckpointError> {
     let shard = &position.shard;
-    let sql = "SELECT CAST(sequence AS TEXT) FROM kinesis_checkpoints WHERE namespace = ? AND shard_id = ?";
-    let stored: Option<Option<String>> = sqlx::query_scalar(sql)
+    let sql = "SELECT CAST(sequence AS TEXT), part, begins_at FROM kinesis_checkpoints \
+               WHERE namespace = ? AND shard_id = ?";
+    let stored: Option<(Option<String>, Option<String>, Option<Millis>)> = sqlx::query_as(sql)
         .bind(namespace)
         .bind(shard.as_str())
         .fetch_optional(&mut *connection)
         .await
         .map_err(DbError::statement(format!("read the position of shard {shard}")))?;
     let mut checkpoint = Checkpoint::new(namespace, shard.clone());
-    checkpoint.sequence = stored.clone().flatten().map(Sequence::new);
+    let is_new = stored.is_none();
+    if let Some((sequence, part, begins_at)) = stored {
+        checkpoint.sequence = sequence.map(Sequence::new);
+        checkpoint.part = part.as_deref().and_then(parse_part);
+        checkpoint.begins_at = begins_at;
+    }
     let saved = checkpoint.advance(position);
     if saved != Saved::Written {
         return Ok(saved);
     }
-    if stored.is_none() {
+    if is_new {
         insert(connection, &checkpoint).await?;
         return Ok(saved);
     }
     let sql = "UPDATE kinesis_checkpoints SET sequence = ?3, finished = CASE WHEN ?4 THEN TRUE ELSE finished END, \
-               updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE namespace = ?1 AND shard_id = ?2";
+               part = ?5, begins_at = ?6, updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE namespace = ?1 AND shard_id = ?2";
     sqlx::query(sql)
         .bind(namespace)
         .bind(shard.as_str())
         .bind(checkpoint.sequence.as_ref().map(Sequence::as_str))
         .bind(position.finished)
+        .bind(checkpoint.part.as_ref().map(part_text))
+        .bind(checkpoint.begins_at)
         .execute(connection)
         .await
         .map_err(DbError::statement(format!("save the position of shard {shard}")))?;
@@ -199,8 +213,8 @@ async fn insert(
     checkpoint: &Checkpoint,
 ) -> Result<(), CheckpointError> {
     let sql = "INSERT INTO kinesis_checkpoints (namespace, shard_id, sequence, active, updated_at, finished, \
-               stream_arn, stream_created_at, begins_at) \
-               VALUES (?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), ?, ?, ?, ?)";
+               stream_arn, stream_created_at, begins_at, part) \
+               VALUES (?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), ?, ?, ?, ?, ?)";
     let insert = sqlx::query(sql)
         .bind(&checkpoint.namespace)
         .bind(checkpoint.shard_id.as_str())
@@ -209,7 +223,8 @@ async fn insert(
         .bind(checkpoint.finished)
         .bind(&checkpoint.stream.arn)
         .bind(checkpoint.stream.created_at)
-        .bind(checkpoint.begins_at);
+        .bind(checkpoint.begins_at)
+        .bind(checkpoint.part.as_ref().map(part_text));
     let what = || format!("note shard {}", checkpoint.shard_id);
     insert.execute(connection).await.map_err(DbError::statement(what()))?;
     Ok(())
@@ -254,6 +269,7 @@ fn checkpoint(row: &SqliteRow) -> Result<Checkpoint, sqlx::Error> {
         finished: finished.unwrap_or_default(),
         stream: StreamIdentity { arn: row.try_get(6)?, created_at: row.try_get(7)? },
         begins_at: row.try_get(8)?,
+        part: row.try_get::<Option<String>, _>(9)?.as_deref().and_then(parse_part),
     })
 }
 

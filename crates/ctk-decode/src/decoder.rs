@@ -1,18 +1,12 @@
-//! The decoder: takes records apart into units, and sees that each of them ends somewhere.
+//! The decoder: takes records one after the other, as long as there is room, and says how far it came.
 
-use ctk_flow::{Changes, DeadLetter, Decode, Origin, Reason, Record, ShardId, Value};
+mod record;
 
-use crate::{
-    compression::{ExpandError, Kind},
-    json::{DATA, Json, NotJson},
-};
+use std::collections::VecDeque;
 
-/// What [`Changes`] may hold: its spans are 32 bits wide. Only compressed records come anywhere near.
-const MAX_BATCH_BYTES: usize = 2 * 1024 * 1024 * 1024;
+use ctk_flow::{Allowance, Decode, Decoded, Part, Record, ShardId};
 
-/// How an aggregate of the Kinesis Producer Library begins
-/// (<https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md>).
-const KPL_MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
+use record::{Taken, Work};
 
 /// What a record holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +18,8 @@ pub enum Format {
     Ndjson,
     /// Bytes that are stored as they are.
     Raw,
+    /// Messages of a CloudWatch Logs subscription: a row for each log event.
+    CloudWatchLogs,
 }
 
 /// Whether records are compressed.
@@ -41,7 +37,7 @@ pub enum Compression {
 /// Whether aggregates of the Kinesis Producer Library are looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Aggregation {
-    /// They are recognised by their first bytes. They cannot be unpacked yet, so they end as dead letters that say so.
+    /// They are recognised by their first bytes and their checksum, and unpacked: each of their records is one.
     #[default]
     Auto,
     /// Bytes are left alone.
@@ -67,7 +63,7 @@ pub struct DecodeOptions {
     pub compression: Compression,
     /// Whether it may be an aggregate.
     pub aggregation: Aggregation,
-    /// What a compressed record may grow to. A record that comes larger than that is taken: it is in memory already.
+    /// What a compressed record may grow to, 1 GiB at most. One that comes larger than that is taken: it is in memory already.
     pub max_record_bytes: usize,
     /// What a JSON value becomes.
     pub layout: Layout,
@@ -96,129 +92,31 @@ impl Decoder {
     pub fn new(options: DecodeOptions) -> Self {
         Self { options }
     }
-
-    fn read_value(
-        &self,
-        bytes: &[u8],
-        changes: &mut Changes,
-        json: &mut Json,
-    ) -> Result<(), NotJson> {
-        let read = match self.options.layout {
-            Layout::Columns => json.read_members(bytes, changes),
-            Layout::Document => json.read_document(bytes, changes),
-        };
-        if read.is_err() {
-            changes.abandon_row();
-        }
-        read
-    }
-
-    /// Returns what the record holds, decompressed into `expanded` where it has to be.
-    fn payload<'a>(
-        &self,
-        data: &'a [u8],
-        held: usize,
-        expanded: &'a mut Vec<u8>,
-    ) -> Result<&'a [u8], (Reason, String)> {
-        if self.options.aggregation == Aggregation::Auto && data.starts_with(&KPL_MAGIC) {
-            let error = "this is a KPL aggregate, which cannot be unpacked yet";
-            return Err((Reason::Aggregate, error.to_owned()));
-        }
-        let room = MAX_BATCH_BYTES.saturating_sub(held);
-        let kind = match self.options.compression {
-            Compression::Auto => Kind::of(data),
-            Compression::None => None,
-        };
-        let Some(kind) = kind else {
-            if data.len() > room {
-                let error = "the records that came with it are too large together";
-                return Err((Reason::TooLarge, error.to_owned()));
-            }
-            return Ok(data);
-        };
-        match kind.expand(data, self.options.max_record_bytes.min(room), expanded) {
-            Ok(()) => Ok(expanded),
-            Err(error @ ExpandError::TooLarge { .. }) => Err((Reason::TooLarge, error.to_string())),
-            Err(error @ ExpandError::Broken { .. }) => {
-                Err((Reason::BadCompression, error.to_string()))
-            }
-        }
-    }
-
-    fn lines(&self, payload: &[u8], origin: &Origin, changes: &mut Changes, json: &mut Json) {
-        changes.push_origin(origin.clone());
-        let lines = payload.split(|byte| *byte == b'\n').filter(|line| !is_blank(line));
-        let mut count = 0;
-        for (line, sub_sequence) in lines.zip(0_u32..) {
-            count += 1;
-            changes.unit();
-            match self.read_value(line, changes, json) {
-                Ok(()) => changes.end_row(sub_sequence),
-                Err(error) => changes.dead_letter(DeadLetter {
-                    origin: origin.clone(),
-                    sub_sequence,
-                    reason: Reason::NotJson,
-                    error: error.to_string(),
-                    payload: line.to_vec(),
-                }),
-            }
-        }
-        if count == 0 {
-            changes.unit();
-            changes.filter();
-        }
-    }
 }
 
 impl Decode for Decoder {
-    fn decode(&self, shard: &ShardId, records: Vec<Record>) -> Changes {
-        let bytes = records.iter().map(|record| record.data.len()).sum();
-        let mut changes = Changes::new(shard.clone(), records.len(), bytes);
-        let mut json = Json::default();
-        let mut expanded = Vec::new();
-        for Record { data, sequence, partition_key, arrived_at } in records {
-            let origin = Origin { sequence, partition_key, arrived_at };
-            let read = match self.payload(&data, changes.size(), &mut expanded) {
-                Ok(payload) => match self.options.format {
-                    Format::Json => self
-                        .read_value(payload, &mut changes, &mut json)
-                        .map_err(|error| (Reason::NotJson, error.to_string())),
-                    Format::Raw => {
-                        let column = changes.column(DATA);
-                        changes.cell(column, Value::Bytes(payload));
-                        Ok(())
-                    }
-                    Format::Ndjson => {
-                        self.lines(payload, &origin, &mut changes, &mut json);
-                        continue;
-                    }
-                },
-                Err(refused) => Err(refused),
-            };
-            changes.unit();
-            match read {
-                Ok(()) => {
-                    // Only now, so that neither a row nor a dead letter needs a copy of it.
-                    changes.push_origin(origin);
-                    changes.end_row(0);
-                }
-                Err((reason, error)) => {
-                    changes.dead_letter(DeadLetter {
-                        origin,
-                        sub_sequence: 0,
-                        reason,
-                        error,
-                        payload: data,
-                    });
-                }
+    fn decode(
+        &self,
+        shard: &ShardId,
+        records: &mut VecDeque<Record>,
+        allowance: Allowance,
+    ) -> Decoded {
+        let bytes: usize = records.iter().map(|record| record.data.len()).sum();
+        let mut work = Work::new(self.options, shard, records.len(), bytes, allowance);
+        while work.has_room()
+            && let Some(record) = records.pop_front()
+        {
+            if let Taken::InPart(record) = work.take(record) {
+                records.push_front(record);
+                break;
             }
         }
-        changes
+        let begun = records.front().filter(|record| record.done > 0);
+        let part =
+            begun.map(|record| Part { sequence: record.sequence.clone(), units: record.done });
+        let (changes, upto) = work.finish();
+        Decoded { changes, upto, part }
     }
-}
-
-fn is_blank(line: &[u8]) -> bool {
-    line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
 }
 
 #[cfg(test)]

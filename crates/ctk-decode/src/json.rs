@@ -6,12 +6,14 @@
 //! counts; `-0` is the integer 0.
 
 mod escape;
+mod members;
 mod scan;
 
 use ctk_flow::{Changes, ColumnId, Value};
 use thiserror::Error;
 
 use crate::columns::ColumnOrder;
+pub(crate) use members::{Array, Member, Members};
 use scan::{Scanner, Text, Token};
 
 /// The column of a value that is no object.
@@ -41,21 +43,49 @@ impl Json {
         bytes: &[u8],
         changes: &mut Changes,
     ) -> Result<(), NotJson> {
+        self.read_members_behind(&[], bytes, changes)
+    }
+
+    /// Adds the cells of `shared`, then those of one JSON value; of a name that both have, the last counts: the value's.
+    ///
+    /// After an error, cells may have been added: the caller abandons the row.
+    pub(crate) fn read_members_behind(
+        &mut self,
+        shared: &[Member<'_>],
+        bytes: &[u8],
+        changes: &mut Changes,
+    ) -> Result<(), NotJson> {
         let mut scanner = scanner(bytes)?;
+        let mut previous = None;
+        for member in shared {
+            previous = Some(self.read_member(previous, member.name, member.value, changes));
+        }
         if scanner.begin_object() {
-            let mut previous = None;
-            while let Some((name, token)) = scanner.member(previous.is_none())? {
-                let name = plain(name, &mut self.unescaped);
-                let column = self.order.column(changes, previous, name);
-                self.add(changes, column, token);
-                previous = Some(column);
+            let mut first = true;
+            while let Some((name, token)) = scanner.member(first)? {
+                previous = Some(self.read_member(previous, name, token, changes));
+                first = false;
             }
         } else {
             let token = scanner.value()?;
-            let column = self.order.column(changes, None, DATA);
+            let column = self.order.column(changes, previous, DATA);
             self.add(changes, column, token);
         }
         scanner.end()
+    }
+
+    #[inline]
+    fn read_member(
+        &mut self,
+        previous: Option<ColumnId>,
+        name: Text<'_>,
+        token: Token<'_>,
+        changes: &mut Changes,
+    ) -> ColumnId {
+        let name = plain(name, &mut self.unescaped);
+        let column = self.order.column(changes, previous, name);
+        self.add(changes, column, token);
+        column
     }
 
     /// Adds one cell `data` with the JSON text as written.

@@ -119,6 +119,8 @@ pub struct Changes {
     dead_letters: Vec<DeadLetter>,
     units: u64,
     filtered: u64,
+    /// What origins, names and dead letters hold beside their own size.
+    beside: usize,
 }
 
 impl Changes {
@@ -136,6 +138,7 @@ impl Changes {
             dead_letters: Vec::new(),
             units: 0,
             filtered: 0,
+            beside: 0,
         }
     }
 
@@ -179,6 +182,21 @@ impl Changes {
         self.text.len() + self.bytes.len()
     }
 
+    /// Returns about how many bytes of memory all of this takes.
+    pub fn held(&self) -> usize {
+        self.size()
+            + self.cells.len() * size_of::<(ColumnId, Cell)>()
+            + self.rows.len() * size_of::<RowEnd>()
+            + self.origins.len() * size_of::<Origin>()
+            + self.dead_letters.len() * size_of::<DeadLetter>()
+            + self.beside
+    }
+
+    /// Returns where rows came from, as it was noted, record by record.
+    pub fn origins(&self) -> &[Origin] {
+        &self.origins
+    }
+
     /// Returns the rows in the order in which they came.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
         (0..self.rows.len()).map(|index| self.row(index))
@@ -215,6 +233,7 @@ impl Changes {
 
     /// Notes where the rows that end from here on come from.
     pub fn push_origin(&mut self, origin: Origin) {
+        self.beside += origin.beside();
         self.origins.push(origin);
     }
 
@@ -230,6 +249,8 @@ impl Changes {
         }
         let id = ColumnId(small(self.columns.len()));
         let name: Arc<str> = name.into();
+        // Its entries in the list and in the map, roughly.
+        self.beside += name.len() + 64;
         self.columns.push(Arc::clone(&name));
         self.column_ids.insert(name, id);
         id
@@ -267,6 +288,7 @@ impl Changes {
 
     /// Adds a unit that could not be decoded.
     pub fn dead_letter(&mut self, letter: DeadLetter) {
+        self.beside += letter.origin.beside() + letter.error.len() + letter.payload.len();
         self.dead_letters.push(letter);
     }
 

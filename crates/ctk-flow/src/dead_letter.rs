@@ -13,13 +13,20 @@ pub struct Origin {
     pub arrived_at: Option<Millis>,
 }
 
+impl Origin {
+    /// Returns the bytes that it holds beside its own size.
+    pub(crate) fn beside(&self) -> usize {
+        self.sequence.as_str().len() + self.partition_key.as_ref().map_or(0, String::len)
+    }
+}
+
 /// Why a record is not in the table. The codes are stable: users query them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// The payload is not JSON.
     NotJson,
-    /// The payload is an aggregate of the Kinesis Producer Library, which cannot be unpacked yet.
-    Aggregate,
+    /// The payload is no message of a CloudWatch Logs subscription.
+    NotCloudWatchLogs,
     /// The payload cannot be decompressed.
     BadCompression,
     /// The payload grows beyond `max_record_bytes`.
@@ -33,7 +40,7 @@ impl Reason {
     pub fn code(self) -> &'static str {
         match self {
             Self::NotJson => "not_json",
-            Self::Aggregate => "kpl_aggregate",
+            Self::NotCloudWatchLogs => "not_cloudwatch_logs",
             Self::BadCompression => "bad_compression",
             Self::TooLarge => "too_large",
             Self::Refused => "refused",

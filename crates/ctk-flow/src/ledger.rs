@@ -23,6 +23,7 @@ pub struct Ledger {
     present: AtomicU64,
     dead_lettered: AtomicU64,
     filtered: AtomicU64,
+    gaps: AtomicU64,
     shards: Mutex<BTreeMap<ShardId, Arc<ShardCount>>>,
 }
 
@@ -74,6 +75,8 @@ pub struct Totals {
     pub dead_lettered: u64,
     /// Left out by an option of the user.
     pub filtered: u64,
+    /// Places where the stream had lost records before they were read, and the user wanted to go on.
+    pub gaps: u64,
 }
 
 impl Totals {
@@ -101,6 +104,11 @@ impl Ledger {
         self.bytes.fetch_add(bytes as u64, Relaxed);
     }
 
+    /// Counts a place where records may be lost.
+    pub fn gap(&self) {
+        self.gaps.fetch_add(1, Relaxed);
+    }
+
     /// Counts what the target confirmed.
     pub fn committed(&self, shard: &ShardCount, committed: Committed, filtered: u64) {
         self.written.fetch_add(committed.written, Relaxed);
@@ -119,6 +127,7 @@ impl Ledger {
             present: self.present.load(Relaxed),
             dead_lettered: self.dead_lettered.load(Relaxed),
             filtered: self.filtered.load(Relaxed),
+            gaps: self.gaps.load(Relaxed),
         }
     }
 

@@ -3,11 +3,11 @@
 //! The loop ([`crate::Run::run`]) is the only caller. It never retries: what is temporary is dealt with behind these traits,
 //! so an error that comes out of them ends the run.
 
-use std::{error::Error, time::Duration};
+use std::{collections::VecDeque, error::Error, time::Duration};
 
 use crate::{
     changes::Changes,
-    record::{Millis, Position, Record, ShardId},
+    record::{Millis, Part, Position, Record, Sequence, ShardId},
 };
 
 /// What an implementation fails with. The loop adds the shard, and hands it to the program.
@@ -56,6 +56,17 @@ pub struct Answer {
     pub next: Next,
     /// How far the shard is behind its tip, where the service says so.
     pub behind: Option<Duration>,
+    /// With these records, everything that arrived before this instant was handed out.
+    pub reached: Option<Millis>,
+    /// Records before these may be lost: the stream kept them no longer, and the user wants to go on.
+    pub gap: bool,
+}
+
+impl Answer {
+    /// Returns an answer that brings nothing.
+    pub fn nothing(next: Next) -> Self {
+        Self { records: Vec::new(), next, behind: None, reached: None, gap: false }
+    }
 }
 
 /// Reads one shard, in order, from a position on.
@@ -71,6 +82,16 @@ pub trait Reader: Send + 'static {
         None
     }
 
+    /// Returns when it makes sense to read: memory is set aside only then. Cancel safe.
+    fn ready(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
+    /// Returns how many bytes the next answer may have, at most `most`, which is what any answer may have.
+    fn room(&self, most: usize) -> usize {
+        most
+    }
+
     /// Returns the next answer.
     ///
     /// Throttles, broken connections and expired iterators are dealt with in here, as a rule by an answer without records
@@ -79,10 +100,39 @@ pub trait Reader: Send + 'static {
     fn read(&mut self) -> impl Future<Output = Result<Answer, Failure>> + Send;
 }
 
+/// How much may be decoded at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// So many units, and no more.
+    pub units: u64,
+    /// Stop at about so many bytes of changes ([`Changes::held`]): what a unit brings beyond them is let through, but a
+    /// payload is expanded only within them.
+    pub bytes: usize,
+}
+
+/// What came of the records at the front.
+#[derive(Debug)]
+pub struct Decoded {
+    /// What their units ask for, each exactly once.
+    pub changes: Changes,
+    /// The last record that is done as a whole.
+    pub upto: Option<Sequence>,
+    /// The record that is at the front now, if some of its units are done.
+    pub part: Option<Part>,
+}
+
 /// Turns records into changes. Pure: no I/O, no clock, no failure; what cannot be decoded is a dead letter.
 pub trait Decode: Send + Sync + 'static {
-    /// Returns the changes that these records ask for, each unit exactly once.
-    fn decode(&self, shard: &ShardId, records: Vec<Record>) -> Changes;
+    /// Takes records from the front, until the allowance is used up or none is left.
+    ///
+    /// A record of many units may be taken in part: it stays at the front, and [`Record::done`] says how far it is. When
+    /// not a single unit was decoded though units are allowed, the first record needs more bytes.
+    fn decode(
+        &self,
+        shard: &ShardId,
+        records: &mut VecDeque<Record>,
+        allowance: Allowance,
+    ) -> Decoded;
 }
 
 /// What a target did with the units of one [`Changes`]. The sum must be what came in.

@@ -89,6 +89,8 @@ pub struct Record {
     pub partition_key: Option<String>,
     /// When the service took it; may go backwards within a shard.
     pub arrived_at: Option<Millis>,
+    /// How many of its units are done already: of an aggregate, or of lines, a run may have ended in the middle.
+    pub done: u32,
 }
 
 impl Record {
@@ -101,22 +103,91 @@ impl Record {
     }
 }
 
-/// How far a shard is durable in the target: everything up to and including `sequence`.
-///
-/// It stands only between records of Kinesis, never inside one.
+/// How far a shard is durable in the target: everything up to and including `sequence`, and of the record behind it `part`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The shard.
     pub shard: ShardId,
-    /// The last record that is done; `None` when this run read none, which leaves a saved one as it is.
+    /// The last record that is done as a whole; `None` leaves a saved one as it is.
     pub sequence: Option<Sequence>,
+    /// The record that follows, when some of its units are done and others are not.
+    pub part: Option<Part>,
+    /// What arrived before this instant is done; `None` leaves a saved one as it is.
+    pub reached: Option<Millis>,
     /// The shard is closed and everything in it is done.
     pub finished: bool,
+}
+
+/// A record of which only the first units are done.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
+    /// The record.
+    pub sequence: Sequence,
+    /// How many of its units are done.
+    pub units: u32,
+}
+
+impl Position {
+    /// Returns the position of a shard of which nothing is known.
+    pub fn new(shard: ShardId) -> Self {
+        Self { shard, sequence: None, part: None, reached: None, finished: false }
+    }
+
+    /// Returns what decides which of two positions in a shard is further.
+    pub fn furthest(&self) -> Option<(&Sequence, u32)> {
+        let part = self.part.as_ref().map(|part| (&part.sequence, part.units));
+        // A tool that knows no parts may have moved the sequence past one.
+        part.max(self.sequence.as_ref().map(|sequence| (sequence, u32::MAX)))
+    }
+
+    /// Moves on to what `other` says, but never back.
+    pub fn advance(&mut self, other: &Self) {
+        if other.furthest() > self.furthest() {
+            if other.sequence.is_some() {
+                self.sequence.clone_from(&other.sequence);
+            }
+            self.part.clone_from(&other.part);
+        }
+        self.reached = self.reached.max(other.reached);
+        self.finished |= other.finished;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn positions_move_on_and_never_back() {
+        let at = |sequence: Option<&str>, part: Option<(&str, u32)>| Position {
+            sequence: sequence.map(Sequence::new),
+            part: part.map(|(sequence, units)| Part { sequence: Sequence::new(sequence), units }),
+            ..Position::new(ShardId::new("s"))
+        };
+        let check = |from: Position, to: Position, expected: Position| {
+            let mut position = from.clone();
+            position.advance(&to);
+            assert_eq!(position, expected, "{from:?} to {to:?}");
+        };
+        let (none, nine, ten) = (at(None, None), at(Some("9"), None), at(Some("10"), None));
+        check(none.clone(), nine.clone(), nine.clone());
+        check(nine.clone(), ten.clone(), ten.clone());
+        check(ten.clone(), nine.clone(), ten.clone());
+        check(ten.clone(), none.clone(), ten.clone());
+        // Within a record, and on to its end.
+        let within = at(Some("9"), Some(("10", 3)));
+        check(nine, at(None, Some(("10", 3))), within.clone());
+        check(within.clone(), at(None, Some(("10", 7))), at(Some("9"), Some(("10", 7))));
+        check(within.clone(), at(None, Some(("10", 2))), within.clone());
+        check(within.clone(), ten.clone(), ten.clone());
+        check(ten.clone(), within, ten.clone());
+        check(at(Some("12"), Some(("10", 3))), ten, at(Some("12"), Some(("10", 3))));
+        check(none.clone(), at(None, Some(("1", 1))), at(None, Some(("1", 1))));
+        // The rest goes forward by itself.
+        let later = Position { reached: Some(5), finished: true, ..none.clone() };
+        check(later.clone(), none.clone(), later.clone());
+        check(none, later.clone(), later);
+    }
 
     #[test]
     fn sequences_are_numbers() {

@@ -286,6 +286,7 @@ fn records(answer: GetRecordsOutput) -> Records {
         sequence: Sequence::new(record.sequence_number),
         partition_key: record.partition_key,
         arrived_at: record.approximate_arrival_timestamp.as_ref().and_then(nearest_millis),
+        done: 0,
     });
     Records {
         records: records.collect(),

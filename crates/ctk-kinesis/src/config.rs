@@ -66,6 +66,8 @@ pub struct KinesisConfig {
     pub poll_interval: Duration,
     /// Create the stream first, with so many shards.
     pub create: Option<i32>,
+    /// How long a shard may be behind without moving, before it is begun anew. No option of an address.
+    pub patience: Duration,
     /// How long to wait for the stream to become ACTIVE.
     pub describe_timeout: Duration,
     /// A consumer to be sent records through, in place of polling.
@@ -235,6 +237,7 @@ impl KinesisConfig {
             poll_interval: parts::positive_seconds(&mut options, &option::POLL_INTERVAL)?
                 .unwrap_or(Duration::from_secs(1)),
             create: parts::create(&mut options)?,
+            patience: Duration::from_mins(5),
             describe_timeout: options
                 .take_seconds(&option::DESCRIBE_TIMEOUT)?
                 .unwrap_or(Duration::from_mins(1)),

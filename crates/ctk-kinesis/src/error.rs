@@ -107,6 +107,16 @@ pub enum KinesisError {
         /// What the service said.
         source: ApiError,
     },
+    /// Records that were not read may be gone from the stream.
+    #[error("records of shard {shard} of stream {stream} may be lost: {how}")]
+    DataLoss {
+        /// The stream.
+        stream: String,
+        /// The shard.
+        shard: ShardId,
+        /// Where the gap is.
+        how: String,
+    },
     /// Any other refusal.
     #[error("stream {stream} cannot be read")]
     Api {
@@ -145,13 +155,16 @@ impl KinesisError {
             }
             Self::Denied { .. } | Self::Api { .. } => return None,
             Self::Expired { .. } => {
-                "what was left in it is lost; the next run goes on with the shards that are left"
+                "what was left in it is lost; on_data_loss=continue goes on with the shards that are left"
+            }
+            Self::DataLoss { .. } => {
+                "on_data_loss=continue goes on with the oldest records that are left; run more often, or let the stream keep records for longer"
             }
             Self::UnknownShard { .. } => {
                 "shards that expired are no longer listed; start=earliest reads all that is left"
             }
             Self::BadPosition { .. } => {
-                "the stream may have been deleted and created again since; a new checkpointer_name starts afresh"
+                "the stream may have been deleted and created again since; a new checkpointer_name starts afresh, on_data_loss=continue goes on with the oldest record"
             }
         })
     }

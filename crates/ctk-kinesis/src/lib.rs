@@ -9,9 +9,10 @@
 //! a repetition, [`source`] puts them together behind the traits of `ctk-flow`. What records mean and where they go is
 //! unknown here.
 //!
-//! Three rules hold throughout. A position moves only with the records before it. Whatever is temporary (throttles, expired
-//! iterators, broken connections) is waited out behind the traits and ends no run. And what a server claims about its
-//! distance to the tip is believed in empty answers only.
+//! Four rules hold throughout. A position moves only with the records before it. Whatever is temporary (throttles, expired
+//! iterators, broken connections) is waited out behind the traits and ends no run. What a server claims about its distance to
+//! the tip is believed in empty answers only. And where the stream may have lost what was not read yet ([`OnDataLoss`]), that
+//! is said before anything else is read.
 
 pub mod api;
 pub mod config;
@@ -22,13 +23,15 @@ pub mod pacer;
 pub mod reader;
 pub mod source;
 
+mod horizon;
 mod listing;
 mod service;
+mod watchdog;
 
 pub use api::{Status, StreamSummary};
 pub use config::{
     Checkpointer, Compression, ConfigError, Envelope, Format, KinesisConfig, Layout, OPTIONS,
-    Protocol, StartAt,
+    OnDataLoss, Protocol, StartAt,
 };
 pub use error::KinesisError;
 pub use lineage::Saved;

@@ -9,29 +9,34 @@
 //! - A shard without a position that an earlier run claimed begins at the instant at which that run would have begun, and so
 //!   do its children: what came in between is not skipped.
 //! - A run that ends by itself hands out what it saw at its first listing, and the children of what it read to the end.
+//! - Where an earlier run did not read a parent to its end, or never saw it, and the parent is no longer listed, what was left
+//!   in it is lost. That is told with the children that were not begun before; they are read from their beginning.
 //!
 //! Garbage in a listing (a shard that is its own ancestor) never blocks a shard: the edge that closes the circle is ignored.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use ctk_flow::{Millis, Sequence, ShardId};
+use ctk_flow::{Millis, Part, Sequence, ShardId};
 
 use crate::api::ShardListing;
 
 /// How far an earlier run came in a shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
-    /// The last record that is durable in the target; `None` when the shard was claimed and nothing came.
+    /// The last record that is durable in the target as a whole; `None` when the shard was claimed and nothing came.
     pub sequence: Option<Sequence>,
+    /// The record that follows, when some of its units are durable.
+    pub part: Option<Part>,
     /// The shard is closed, and all of it is durable.
     pub finished: bool,
-    /// Without a sequence: the instant from which on the shard was to be read. Zero is its beginning.
+    /// What arrived before this instant is durable, or was not to be read: where a shard without a sequence begins. Zero is
+    /// its beginning.
     pub begins_at: Option<Millis>,
 }
 
 impl Saved {
     fn is_position(&self) -> bool {
-        self.finished || self.sequence.is_some()
+        self.finished || self.sequence.is_some() || self.part.is_some()
     }
 }
 
@@ -49,6 +54,8 @@ pub enum Scope {
 pub enum From {
     /// Behind the saved position.
     Saved(Sequence),
+    /// Within a record, behind the units of it that are durable.
+    Part(Part),
     /// With the first record of this instant or later: where an earlier run stood, which found none.
     Time(Millis),
     /// At its first record.
@@ -68,6 +75,10 @@ pub struct Ready {
     pub closed: bool,
     /// The shard before it in the listing.
     pub before: Option<ShardId>,
+    /// What arrived before this instant needs not be there any more.
+    pub reached: Option<Millis>,
+    /// A shard before it that was not read to its end, and is gone.
+    pub lost: Option<ShardId>,
 }
 
 /// The family of a stream's shards, as far as it is listed.
@@ -103,6 +114,13 @@ impl Lineage {
         }
     }
 
+    /// Takes shards that became known between two listings.
+    pub fn add(&mut self, shards: Vec<ShardListing>) {
+        for shard in shards {
+            self.listed.entry(shard.id.clone()).or_insert(shard);
+        }
+    }
+
     /// Notes that a shard was read to its end in this run.
     pub fn finish(&mut self, shard: &ShardId) {
         self.finished.insert(shard.clone());
@@ -115,11 +133,14 @@ impl Lineage {
         let mut before = None;
         for shard in self.listed.values() {
             if self.is_open_to(shard, &outlived) {
+                let lost = self.lost_before(shard, &outlived);
                 ready.push(Ready {
                     id: shard.id.clone(),
-                    from: self.begin(shard),
+                    from: if lost.is_some() { From::Beginning } else { self.begin(shard) },
                     closed: shard.closed,
                     before: before.clone(),
+                    reached: self.saved.get(&shard.id).and_then(|saved| saved.begins_at),
+                    lost,
                 });
             }
             before = Some(shard.id.clone());
@@ -168,6 +189,12 @@ impl Lineage {
     fn begin(&self, shard: &ShardListing) -> From {
         let begins_at = |id: &ShardId| self.saved.get(id)?.begins_at;
         match self.saved.get(&shard.id) {
+            // A tool that knows no parts may have moved the sequence past one.
+            Some(Saved { part: Some(part), sequence, .. })
+                if sequence.as_ref().is_none_or(|sequence| *sequence < part.sequence) =>
+            {
+                return From::Part(part.clone());
+            }
             Some(Saved { sequence: Some(sequence), .. }) => return From::Saved(sequence.clone()),
             Some(Saved { begins_at: Some(instant), .. }) => return From::Time(*instant),
             Some(_) | None => {}
@@ -181,6 +208,19 @@ impl Lineage {
             return From::Time(instant);
         }
         if self.was_first(&shard.id) { From::RunStart } else { From::Beginning }
+    }
+
+    /// Returns a parent that is gone from the stream before it was read to its end, if that is how the shard was never begun.
+    fn lost_before(&self, shard: &ShardListing, outlived: &HashSet<ShardId>) -> Option<ShardId> {
+        let is_lost = |id: &&ShardId| {
+            !self.listed.contains_key(id)
+                && !outlived.contains(id)
+                && !self.finished.contains(id)
+                && self.saved.get(id).is_none_or(|saved| !saved.finished)
+        };
+        // Without any row there was no earlier run that could have missed something.
+        let is_new = !self.saved.is_empty() && !self.saved.contains_key(&shard.id);
+        shard.parents.iter().find(is_lost).filter(|_| is_new).cloned()
     }
 
     fn has_position(&self, shard: &ShardId) -> bool {

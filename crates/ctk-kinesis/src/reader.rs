@@ -1,7 +1,8 @@
 //! Reads one shard, in order, from a position on: never twice, never past a record.
 //!
 //! The position moves when an answer is handed out, and with nothing else; a new iterator always begins behind it (or where
-//! the shard began, while there is none). Throttles, broken connections and expired iterators are waited out in here.
+//! the shard began, while there is none). How an answer is had, and what becomes of errors, stands in [`fetch`]; here is what
+//! an answer means.
 //!
 //! When is a shard done? `MillisBehindLatest` of an answer with records decides nothing: servers say 0 there while they hold
 //! more. The rules, in this order:
@@ -14,6 +15,8 @@
 //! 4. An empty answer without any distance says nothing at all. AWS always sends one. For servers that do not, five such
 //!    answers in a row count as one that says 0: real gaps, which AWS answers with empty results, do not occur there.
 
+mod fetch;
+
 use std::{
     sync::{
         Arc,
@@ -22,26 +25,32 @@ use std::{
     time::Duration,
 };
 
-use ctk_flow::{Answer, Failure, Millis, Next, Reader, Sequence, ShardId};
-use tokio::time::{Instant, sleep};
+use ctk_flow::{Answer, Failure, Millis, Next, Part, Reader, Sequence, ShardId};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::{
-    api::{ApiError, ApiErrorKind, Page, Records, Start},
+    api::{Page, Records, Start},
     error::KinesisError,
+    horizon::Horizon,
     listing::list_all,
-    pacer::{Backoff, Pacer, Progress},
+    pacer::{Pacer, Progress},
     service::Service,
+    watchdog::Watchdog,
 };
+use fetch::{Fetched, Patience, Probe};
 
 /// Records may arrive a little out of order, so a record must be this much newer than the end to prove that it was reached.
 const MARGIN: Millis = 1000;
 /// How many empty answers without a distance count as one at the tip.
 const SILENT_ANSWERS: u32 = 5;
-/// How often a start time is tried again that the service takes for the future, once a second.
-const CLOCK_ATTEMPTS: u32 = 120;
-/// After so many failures in a row the iterator is suspected: some servers answer 500 to one that they do not know.
-const SUSPICIOUS: u32 = 4;
+/// Arrival times are not exact
+/// (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_Record.html>), so what an empty answer proves is dated back.
+const SLACK: Millis = 600_000;
+/// What a shard takes in a second (<https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html>).
+const BYTES_PER_SECOND: f64 = 1_048_576.0;
+/// What an answer may hold (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html>).
+const MOST_BYTES: f64 = 10.0 * 1_048_576.0;
 
 /// When a shard counts as caught up.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +68,22 @@ pub(crate) struct Pace {
     pub(crate) limit: i32,
     /// Between calls at the tip.
     pub(crate) poll_interval: Duration,
+    /// How long a shard may be behind without moving.
+    pub(crate) patience: Duration,
+}
+
+/// Where a shard begins, and what is known of it from earlier runs.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    pub(crate) start: Start,
+    /// The record at the start, when some of its units are done.
+    pub(crate) part: Option<Part>,
+    /// The last record that is done.
+    pub(crate) last: Option<Sequence>,
+    /// What arrived before this instant is done.
+    pub(crate) reached: Option<Millis>,
+    /// A parent whose rest is lost.
+    pub(crate) lost: Option<ShardId>,
 }
 
 /// Reads one shard.
@@ -69,162 +94,57 @@ pub struct ShardReader {
     /// The shard before it in the listing: the cheap way to look it up.
     before: Option<ShardId>,
     start: Start,
+    part: Option<Part>,
     position: Option<Sequence>,
     iterator: Option<String>,
+    horizon: Horizon,
+    probe: Option<Probe>,
+    /// A parent whose rest is lost, which is not told yet.
+    lost: Option<ShardId>,
+    /// There is a gap before the next records, which is not told yet.
+    gap: bool,
+    watchdog: Watchdog,
     /// The source saw the shard closed. It may learn this at any time.
     closed: Arc<AtomicBool>,
     until: Until,
     limit: i32,
     pacer: Pacer,
-    throttles: Backoff,
-    faults: Backoff,
+    patience: Patience,
     silent: u32,
-}
-
-/// What came of a call.
-enum Fetched {
-    Answer(Records),
-    /// Nothing, for a reason that passes: try again after this time. The wait is the loop's, which holds no memory meanwhile.
-    Later(Duration),
+    /// Since when nothing was there to read.
+    idle: Option<Instant>,
 }
 
 impl ShardReader {
     pub(crate) fn new(
         service: Arc<Service>,
         (shard, before): (ShardId, Option<ShardId>),
-        start: Start,
+        beginning: Beginning,
         closed: Arc<AtomicBool>,
         until: Until,
         pace: Pace,
     ) -> Self {
+        let Beginning { start, part, last, reached, lost } = beginning;
         Self {
+            horizon: Horizon::new(service.retention, last, reached),
             service,
             shard,
             before,
             start,
+            part,
             position: None,
             iterator: None,
+            probe: None,
+            lost,
+            gap: false,
+            watchdog: Watchdog::new(pace.patience),
             closed,
             until,
             limit: pace.limit,
             pacer: Pacer::new(pace.poll_interval),
-            throttles: Backoff::throttled(),
-            faults: Backoff::broken(),
+            patience: Patience::default(),
             silent: 0,
-        }
-    }
-
-    /// Asks for the next records. Changes nothing but the iterator.
-    async fn fetch(&mut self) -> Result<Fetched, KinesisError> {
-        let mut renewals = Backoff::broken();
-        loop {
-            let iterator = match self.iterator.take() {
-                Some(iterator) => iterator,
-                None => self.renew().await?,
-            };
-            let iterator = self.iterator.insert(iterator);
-            self.pacer.call();
-            let error = match self.service.api.get_records(iterator, self.limit).await {
-                Ok(answer) => {
-                    (self.throttles, self.faults) = (Backoff::throttled(), Backoff::broken());
-                    return Ok(Fetched::Answer(answer));
-                }
-                Err(error) => error,
-            };
-            match error.kind {
-                ApiErrorKind::Throttled => {
-                    self.pacer.throttled();
-                    let pause = self.throttles.pause();
-                    self.report(&self.throttles, pause, &error);
-                    return Ok(Fetched::Later(pause));
-                }
-                ApiErrorKind::Unreachable | ApiErrorKind::Internal => {
-                    let pause = self.faults.pause();
-                    self.report(&self.faults, pause, &error);
-                    if self.faults.failures.is_multiple_of(SUSPICIOUS) {
-                        self.iterator = None;
-                    }
-                    return Ok(Fetched::Later(pause));
-                }
-                // The second is what servers say to an iterator that they handed out before they were restarted.
-                ApiErrorKind::ExpiredIterator | ApiErrorKind::InvalidArgument => {
-                    if error.kind == ApiErrorKind::InvalidArgument && renewals.failures > 2 {
-                        return Err(self.service.refused(error));
-                    }
-                    debug!(shard = %self.shard, position = ?self.position, "iterator renewed");
-                    self.iterator = None;
-                    let pause = renewals.pause();
-                    // The first renewal is ordinary; a server whose iterators die at once must not be hammered.
-                    if renewals.failures > 1 {
-                        sleep(pause).await;
-                    }
-                }
-                ApiErrorKind::NotFound => return Err(self.gone(error).await),
-                _ => return Err(self.service.refused(error)),
-            }
-        }
-    }
-
-    /// Returns an iterator behind the last record handed out.
-    async fn renew(&self) -> Result<String, KinesisError> {
-        let start = match &self.position {
-            Some(sequence) => &Start::After(sequence.clone()),
-            None => &self.start,
-        };
-        let (mut throttles, mut faults, mut early) = (Backoff::throttled(), Backoff::broken(), 0);
-        loop {
-            let error = match self.service.api.shard_iterator(&self.shard, start).await {
-                Ok(iterator) => return Ok(iterator),
-                Err(error) => error,
-            };
-            match error.kind {
-                ApiErrorKind::Throttled => self.pause(&mut throttles, &error).await,
-                ApiErrorKind::Unreachable | ApiErrorKind::Internal => {
-                    self.pause(&mut faults, &error).await;
-                }
-                ApiErrorKind::InvalidArgument => {
-                    // A time that the service takes for the future: its clock is behind ours. It gets there.
-                    let recent =
-                        matches!(start, Start::AtTime(at) if *at > self.service.now() - 600_000);
-                    early += 1;
-                    if !recent || early > CLOCK_ATTEMPTS {
-                        return Err(self.service.bad_position(&self.shard, start, error));
-                    }
-                    sleep(Duration::from_secs(1)).await;
-                }
-                ApiErrorKind::NotFound => return Err(self.gone(error).await),
-                _ => return Err(self.service.refused(error)),
-            }
-        }
-    }
-
-    /// Tells a shard that expired from a stream that is gone. Either way there is no more of it to be had, and what was left
-    /// in it is lost: the run must not take that for its end.
-    async fn gone(&self, error: ApiError) -> KinesisError {
-        match list_all(&self.service).await {
-            Ok(listed) if !listed.iter().any(|shard| shard.id == self.shard) => {
-                KinesisError::Expired {
-                    stream: self.service.api.stream().to_string(),
-                    shard: self.shard.clone(),
-                    source: error,
-                }
-            }
-            Ok(_) => self.service.refused(error),
-            Err(error) => error,
-        }
-    }
-
-    async fn pause(&self, backoff: &mut Backoff, error: &ApiError) {
-        let pause = backoff.pause();
-        self.report(backoff, pause, error);
-        sleep(pause).await;
-    }
-
-    fn report(&self, backoff: &Backoff, pause: Duration, error: &ApiError) {
-        if backoff.failures.is_multiple_of(4) {
-            warn!(shard = %self.shard, attempts = backoff.failures, %error, "still trying");
-        } else {
-            debug!(shard = %self.shard, ?pause, %error, "trying again");
+            idle: None,
         }
     }
 
@@ -249,6 +169,8 @@ impl ShardReader {
     /// Decides what comes after an answer with records.
     fn after_records(&mut self, newest: Option<Millis>) -> Next {
         self.silent = 0;
+        self.idle = None;
+        self.watchdog.is_fine();
         let wait = self.pacer.answered(Progress::Records);
         match (self.until.instant, newest) {
             (Some(end), Some(newest)) if newest > end + MARGIN => Next::CaughtUp,
@@ -275,6 +197,16 @@ impl ShardReader {
             }
             None => Duration::ZERO,
         };
+        if behind.is_zero() {
+            self.watchdog.is_fine();
+            self.idle = Some(Instant::now());
+        } else {
+            self.idle = None;
+            if self.watchdog.is_stuck(self.service.now(), behind) {
+                warn!(shard = %self.shard, ?behind, "the shard makes no progress; beginning anew behind the last record");
+                self.begin_anew();
+            }
+        }
         if was_closed && behind.is_zero() {
             return Ok(Next::Closed);
         }
@@ -303,32 +235,68 @@ impl Reader for ShardReader {
     fn begins(&self) -> Option<Millis> {
         match self.start {
             Start::Earliest => Some(0),
-            Start::AtTime(instant) => Some(instant),
+            // What the stream keeps no longer is no promise: from its beginning on, then.
+            Start::AtTime(instant) => Some(if self.service.keeps(instant) { instant } else { 0 }),
             // There is a position, or the address of the next run names it again.
             Start::At(_) | Start::After(_) => None,
         }
+    }
+
+    /// A shard that was read to its tip takes in so much in a second, and no more. Else any answer may be a full one.
+    fn room(&self, most: usize) -> usize {
+        let Some(idle) = self.idle else { return most };
+        let expected = BYTES_PER_SECOND * (idle.elapsed().as_secs_f64() + 1.0);
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an estimate between zero and `most`"
+        )]
+        let room = (most as f64 * (expected / MOST_BYTES).min(1.0)) as usize;
+        room
     }
 
     async fn read(&mut self) -> Result<Answer, Failure> {
         let started = Instant::now();
         // Looked at before the call: what was put between the call and the close would be missing else.
         let was_closed = self.closed.load(Relaxed);
-        let nothing = |next| Answer { records: Vec::new(), next, behind: None };
-        let Records { records, next: iterator, behind, .. } = match self.fetch().await? {
+        let answer = match self.fetch().await? {
             Fetched::Answer(answer) => answer,
-            Fetched::Later(wait) => return Ok(nothing(Next::Read { wait })),
+            Fetched::Later(wait) => return Ok(Answer::nothing(Next::Read { wait })),
+            Fetched::Gone => return Ok(Answer { gap: true, ..Answer::nothing(Next::Closed) }),
         };
+        let Records { mut records, next: iterator, behind, children } = answer;
         let next = match records.last() {
             _ if iterator.is_none() => Next::Closed,
             Some(last) => self.after_records(last.arrived_at),
             None => self.after_nothing(behind, was_closed).await?,
         };
         // From here on nothing waits, so a dropped future leaves the position where it was.
+        let reached = match (records.last(), behind) {
+            (Some(last), _) => last.arrived_at,
+            (None, Some(behind)) => {
+                let behind = Millis::try_from(behind.as_millis()).unwrap_or(Millis::MAX);
+                Some(self.service.now().saturating_sub(behind).saturating_sub(SLACK))
+            }
+            (None, None) => None,
+        };
+        if let (Some(part), Some(first)) = (self.part.take(), records.first_mut()) {
+            if part.sequence == first.sequence {
+                first.done = part.units;
+            }
+        }
         if let Some(last) = records.last() {
             self.position = Some(last.sequence.clone());
         }
-        self.iterator = iterator;
+        self.horizon.moved(self.position.as_ref(), reached);
+        if iterator.is_none() {
+            self.service.note_children(children);
+        }
+        // The watchdog may have dropped it, and wants a new one.
+        if self.iterator.is_some() {
+            self.iterator = iterator;
+        }
         debug!(shard = %self.shard, records = records.len(), ?behind, ?next, took = ?started.elapsed(), "read");
-        Ok(Answer { records, next, behind })
+        Ok(Answer { records, next, behind, reached, gap: std::mem::take(&mut self.gap) })
     }
 }

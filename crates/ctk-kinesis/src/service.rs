@@ -1,11 +1,18 @@
 //! What the source and its readers share: the API, the names for errors, and the clock of the run.
 
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
 use ctk_flow::{Millis, ShardId};
+use ctk_url::time::format_instant;
 use tokio::time::Instant;
 use tracing::warn;
 
 use crate::{
-    api::{Api, ApiError, ApiErrorKind, Start},
+    api::{Api, ApiError, ApiErrorKind, ShardListing, Start},
+    config::OnDataLoss,
     error::KinesisError,
 };
 
@@ -19,6 +26,11 @@ pub(crate) struct Service {
     pub(crate) region: String,
     /// The time at which the run started, and the instant at which that was.
     pub(crate) started: (Millis, Instant),
+    /// How long the stream keeps records; zero when that is not known.
+    pub(crate) retention: Duration,
+    pub(crate) on_data_loss: OnDataLoss,
+    /// What ended shards became, until the source asks for it.
+    pub(crate) children: Mutex<Vec<ShardListing>>,
 }
 
 impl Service {
@@ -44,6 +56,23 @@ impl Service {
     pub(crate) fn now(&self) -> Millis {
         let (millis, instant) = self.started;
         millis.saturating_add(i64::try_from(instant.elapsed().as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// Returns true when the stream still keeps what arrived at `instant`, as far as that is known.
+    pub(crate) fn keeps(&self, instant: Millis) -> bool {
+        let retention = Millis::try_from(self.retention.as_millis()).unwrap_or(Millis::MAX);
+        retention == 0 || instant.saturating_add(retention) > self.now()
+    }
+
+    /// Notes what a shard became that was read to its end.
+    pub(crate) fn note_children(&self, children: Vec<ShardListing>) {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner).extend(children);
+    }
+
+    /// Returns what a shard became, as far as the service told at its end.
+    pub(crate) fn take_children(&self, parent: &ShardId) -> Vec<ShardListing> {
+        let mut noted = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.extract_if(.., |child| child.parents.contains(parent)).collect()
     }
 
     /// Names an error that waiting does not mend.
@@ -77,7 +106,7 @@ impl Service {
     ) -> KinesisError {
         let position = match start {
             Start::Earliest => "earliest".to_owned(),
-            Start::AtTime(millis) => format!("{millis} ms since 1970"),
+            Start::AtTime(millis) => format_instant(*millis),
             Start::At(sequence) | Start::After(sequence) => sequence.to_string(),
         };
         KinesisError::BadPosition {

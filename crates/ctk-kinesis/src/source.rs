@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -15,15 +15,17 @@ use tracing::{debug, info, warn};
 
 use crate::{
     api::{Api, ApiErrorKind, ShardListing, Start, Status, StreamSummary},
-    config::{KinesisConfig, StartAt},
+    config::{KinesisConfig, OnDataLoss, StartAt},
     error::KinesisError,
     lineage::{From, Lineage, Ready, Saved, Scope},
     listing::list_all,
     pacer::Backoff,
-    reader::{Pace, ShardReader, Until},
+    reader::{Beginning, Pace, ShardReader, Until},
     service::Service,
 };
 
+/// A listing is good for this long, unless a shard ended and the service did not say what became of it.
+const FRESH: Duration = Duration::from_secs(5);
 /// How often the state of a stream is asked for while it is not ACTIVE.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 
@@ -43,8 +45,8 @@ pub struct KinesisSource {
     scope: Scope,
     until: Until,
     pace: Pace,
-    /// The listing is older than the last thing that happened.
-    stale: bool,
+    /// When the shards were listed; nothing when something happened since that only a listing tells.
+    listed: Option<Instant>,
     /// For each shard that is being read: whether it was seen closed.
     closed: HashMap<ShardId, Arc<AtomicBool>>,
 }
@@ -70,12 +72,16 @@ impl KinesisSource {
                 .map_or_else(|| format!("the AWS endpoint of {region}"), str::to_owned),
             region,
             started: (now, Instant::now()),
+            retention: Duration::ZERO,
+            on_data_loss: config.on_data_loss,
+            children: Mutex::default(),
         };
         if let Some(shards) = config.create {
             create(&service, shards).await?;
         }
         let (stream, clock) = wait_until_active(&service, config.describe_timeout).await?;
         service.set_clock(clock);
+        service.retention = stream.retention;
         choose_protocol(&service).await?;
         let shards = list_all(&service).await?;
         debug!(stream = %stream.arn, shards = shards.len(), "stream opened");
@@ -93,8 +99,12 @@ impl KinesisSource {
             at,
             scope,
             until: Until { instant, tolerance: config.milliseconds_behind_latest },
-            pace: Pace { limit: config.chunk_size, poll_interval: config.poll_interval },
-            stale: false,
+            pace: Pace {
+                limit: config.chunk_size,
+                poll_interval: config.poll_interval,
+                patience: config.patience,
+            },
+            listed: Some(Instant::now()),
             closed: HashMap::new(),
         })
     }
@@ -115,11 +125,21 @@ impl KinesisSource {
     }
 
     fn reader(&mut self, ready: Ready) -> ShardReader {
+        let last = match &ready.from {
+            From::Saved(sequence) if self.at.as_ref() != Some(&ready.id) => Some(sequence.clone()),
+            From::Part(part) => Some(part.sequence.clone()),
+            _ => None,
+        };
+        let part = match &ready.from {
+            From::Part(part) => Some(part.clone()),
+            _ => None,
+        };
         let start = match (ready.from, &self.start) {
             (From::Saved(sequence), _) if self.at.as_ref() == Some(&ready.id) => {
                 Start::At(sequence)
             }
             (From::Saved(sequence), _) => Start::After(sequence),
+            (From::Part(part), _) => Start::At(part.sequence),
             (From::RunStart, StartAt::Latest) => Start::AtTime(self.service.started.0),
             (From::RunStart, StartAt::Time(instant)) => Start::AtTime(*instant),
             (From::Time(instant), _) if instant > 0 => Start::AtTime(instant),
@@ -129,7 +149,8 @@ impl KinesisSource {
         let closed = Arc::new(AtomicBool::new(ready.closed));
         self.closed.insert(ready.id.clone(), Arc::clone(&closed));
         let shard = (ready.id, ready.before);
-        ShardReader::new(Arc::clone(&self.service), shard, start, closed, self.until, self.pace)
+        let beginning = Beginning { start, part, last, reached: ready.reached, lost: ready.lost };
+        ShardReader::new(Arc::clone(&self.service), shard, beginning, closed, self.until, self.pace)
     }
 }
 
@@ -137,25 +158,43 @@ impl Source for KinesisSource {
     type Reader = ShardReader;
 
     async fn readers(&mut self) -> Result<Vec<ShardReader>, Failure> {
-        if self.stale {
+        // A run that ends takes no shard up but the children of what it finished, so time alone makes it not look again.
+        let is_good = |at: Instant| self.scope == Scope::UntilCaughtUp || at.elapsed() < FRESH;
+        if !self.listed.is_some_and(is_good) {
             self.lineage.list(list_all(&self.service).await?);
+            self.listed = Some(Instant::now());
         }
-        // A run that ends takes no shard up but the children of what it finished, so nothing else makes it look again.
-        self.stale = self.scope == Scope::Following;
         for shard in self.lineage.closed() {
             if let Some(closed) = self.closed.get(shard) {
                 closed.store(true, Relaxed);
             }
         }
         let ready = self.lineage.hand_out();
+        // Before any of them is claimed, since a claim is what tells the next run that this was dealt with.
+        if self.service.on_data_loss == OnDataLoss::Fail
+            && let Some((shard, parent)) =
+                ready.iter().find_map(|ready| Some((&ready.id, ready.lost.as_ref()?)))
+        {
+            let (stream, shard) = (self.stream.name.clone(), shard.clone());
+            return Err(KinesisError::DataLoss { stream, shard, how: lost(parent) }.into());
+        }
         Ok(ready.into_iter().map(|ready| self.reader(ready)).collect())
     }
 
     fn finished(&mut self, shard: &ShardId) {
         self.lineage.finish(shard);
         self.closed.remove(shard);
-        self.stale = true;
+        let children = self.service.take_children(shard);
+        if children.is_empty() {
+            self.listed = None;
+        }
+        self.lineage.add(children);
     }
+}
+
+/// Says that a parent is gone.
+pub(crate) fn lost(parent: &ShardId) -> String {
+    format!("shard {parent}, from which it comes, is gone, and was not read to its end")
 }
 
 /// Puts the position that the user gave for one shard among the saved ones, which win; returns the shard that begins at it.

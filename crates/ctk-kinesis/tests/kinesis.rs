@@ -7,8 +7,10 @@ mod kinesis {
     mod faults;
     mod positions;
     mod protocol;
+    mod proxy;
     mod reading;
     mod reshard;
     mod servers;
+    mod shards;
     mod through_the_loop;
 }

@@ -11,6 +11,15 @@ use crate::duration::parse_duration;
 /// The last millisecond of the year 9999, the end of what ISO 8601 writes with four digits.
 const MAX_MILLIS: i64 = 253_402_300_799_999;
 
+/// Writes an instant as ISO 8601 with milliseconds, in UTC: `2026-11-20T18:30:00.123Z`.
+pub fn format_instant(millis: i64) -> String {
+    let time = chrono::DateTime::from_timestamp_millis(millis);
+    time.map_or_else(
+        || format!("{millis} ms since 1970"),
+        |time| time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+    )
+}
+
 /// Parses a point in time into milliseconds since 1970.
 ///
 /// | form | examples |

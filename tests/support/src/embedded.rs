@@ -2,24 +2,32 @@
 //!
 //! The server is `ferrokinesis` behind the [`crate::layer`]; it holds everything in memory and ends when it is dropped.
 //! Streams are filled in process, so that what is under test is the only one that uses the socket, and the script of faults
-//! concerns nobody else.
+//! concerns nobody else. Signatures are not checked: [`Kinesis::callers`] tells who signed.
 
-use std::{convert::Infallible, net::SocketAddr, ops::Deref};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::Deref,
+};
 
 use axum::body::Body;
 use ferrokinesis::store::StoreOptions;
 use hyper::{Response, StatusCode, header, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpListener,
     task::{JoinHandle, JoinSet},
 };
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     arrivals::Arrivals,
+    callers::{Caller, Callers},
     client::Client,
     layer::{self, Emulator},
     script::Script,
+    tls,
 };
 
 /// How the server behaves.
@@ -32,6 +40,10 @@ pub struct Options {
     /// Arrival times to the millisecond, as on AWS, and `AT_TIMESTAMP` by them. Turn it off for hundreds of thousands of
     /// records: then times are cut to seconds, and a time behind the last record starts at the first one.
     pub exact_arrival: bool,
+    /// The loopback address to listen at.
+    pub host: IpAddr,
+    /// Whether it speaks https, with the certificate of [`crate::tls`].
+    pub tls: bool,
     /// CBOR, straight from the emulator: neither the script nor anything else of the layer applies to it. Without it, CBOR is
     /// refused.
     pub cbor: bool,
@@ -39,7 +51,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { transition_millis: 0, iterator_seconds: 300, exact_arrival: true, cbor: false }
+        Self {
+            transition_millis: 0,
+            iterator_seconds: 300,
+            exact_arrival: true,
+            host: Ipv4Addr::LOCALHOST.into(),
+            tls: false,
+            cbor: false,
+        }
     }
 }
 
@@ -48,7 +67,9 @@ impl Default for Options {
 pub struct Kinesis {
     client: Client,
     script: Script,
+    callers: Callers,
     address: SocketAddr,
+    is_tls: bool,
     task: JoinHandle<()>,
 }
 
@@ -66,17 +87,35 @@ impl Kinesis {
         let (router, _) = ferrokinesis::create_app(store);
         let arrivals = options.exact_arrival.then(Arrivals::default);
         let emulator = Emulator { router, arrivals };
-        let script = Script::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listener = TcpListener::bind((options.host, 0)).await?;
         let address = listener.local_addr()?;
-        let (inner, faults) = (emulator.clone(), script.clone());
-        let task = tokio::spawn(accept(listener, inner, faults, options.cbor));
-        Ok(Self { client: Client::in_process(emulator), script, address, task })
+        let tls = if options.tls { Some(tls::acceptor()?) } else { None };
+        let server = Server {
+            emulator: emulator.clone(),
+            script: Script::default(),
+            callers: Callers::default(),
+            cbor: options.cbor,
+        };
+        let (script, callers) = (server.script.clone(), server.callers.clone());
+        let task = tokio::spawn(accept(listener, tls, server));
+        let client = Client::in_process(emulator);
+        Ok(Self { client, script, callers, address, is_tls: options.tls, task })
     }
 
     /// Returns the address as an endpoint URL.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Returns who signed the requests that came over the socket, each once, in the order in which they came.
+    pub fn callers(&self) -> Vec<Caller> {
+        self.callers.all()
+    }
+
+    /// Returns who signed the requests for one operation.
+    pub fn callers_of(&self, operation: &str) -> Vec<Caller> {
+        self.callers.of(operation)
     }
 
     /// Returns the host and port.
@@ -90,23 +129,46 @@ impl Kinesis {
     }
 }
 
+/// What connections share.
+#[derive(Clone)]
+struct Server {
+    emulator: Emulator,
+    script: Script,
+    callers: Callers,
+    /// Whether CBOR is handed on.
+    cbor: bool,
+}
+
 /// Serves until it is dropped, and its connections with it.
-async fn accept(listener: TcpListener, emulator: Emulator, script: Script, cbor: bool) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, server: Server) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let (emulator, script) = (emulator.clone(), script.clone());
-        let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            let kind = request.headers().get(header::CONTENT_TYPE);
-            let speaks = cbor || kind.is_none_or(|kind| kind != "application/x-amz-cbor-1.1");
-            let answer = layer::serve(emulator.clone(), script.clone(), request.map(Body::new));
-            async move { Ok::<_, Infallible>(if speaks { answer.await } else { refusal() }) }
-        });
+        let (tls, server) = (tls.clone(), server.clone());
         connections.spawn(async move {
-            // A client that goes away in the middle is its own affair.
-            drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+            match tls {
+                None => serve(stream, server).await,
+                Some(tls) => {
+                    // A client that trusts nobody here says so itself.
+                    let Ok(stream) = tls.accept(stream).await else { return };
+                    serve(stream, server).await;
+                }
+            }
         });
         while connections.try_join_next().is_some() {}
     }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, server: Server) {
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        server.callers.note(request.headers());
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let speaks = server.cbor || kind.is_none_or(|kind| kind != "application/x-amz-cbor-1.1");
+        let (emulator, script) = (server.emulator.clone(), server.script.clone());
+        let answer = layer::serve(emulator, script, request.map(Body::new));
+        async move { Ok::<_, Infallible>(if speaks { answer.await } else { refusal() }) }
+    });
+    // A client that goes away in the middle is its own affair.
+    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
 }
 
 /// What the service says to a protocol that it does not know.

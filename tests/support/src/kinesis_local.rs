@@ -94,6 +94,6 @@ fn installed() -> io::Result<PathBuf> {
 }
 
 /// Returns a port that was free a moment ago.
-fn free_port() -> io::Result<u16> {
+pub(crate) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

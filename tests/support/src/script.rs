@@ -1,4 +1,9 @@
-//! What a test writes beforehand: faults, claims, and the sizes of pages.
+//! What a test writes beforehand: faults, claims, limits, and the sizes of pages.
+
+mod chaos;
+mod fault;
+mod limits;
+mod shards;
 
 use std::{
     collections::HashMap,
@@ -7,47 +12,10 @@ use std::{
 
 use axum::http::HeaderValue;
 
-/// What the n-th call of an operation meets.
-#[derive(Clone, Debug)]
-pub enum Fault {
-    /// An answer with this status and this error code.
-    Error {
-        /// The HTTP status.
-        status: u16,
-        /// The code, as `ExpiredIteratorException`.
-        code: &'static str,
-    },
-    /// The connection breaks in the middle of the answer. The call took effect.
-    Drop,
-}
+use self::{chaos::Chaos, shards::Shards};
 
-impl Fault {
-    /// Too many calls for this shard.
-    pub const THROTTLED: Self =
-        Self::Error { status: 400, code: "ProvisionedThroughputExceededException" };
-    /// The iterator is older than five minutes.
-    pub const EXPIRED_ITERATOR: Self =
-        Self::Error { status: 400, code: "ExpiredIteratorException" };
-    /// The token of a listing is older than five minutes.
-    pub const EXPIRED_TOKEN: Self = Self::Error { status: 400, code: "ExpiredNextTokenException" };
-    /// Something broke in the service.
-    pub const INTERNAL: Self = Self::Error { status: 500, code: "InternalFailure" };
-}
-
-/// What answers claim about the distance to the tip of the shard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Claim {
-    /// 0 ms in every answer, as the emulator says.
-    #[default]
-    Zero,
-    /// The age of the next unread record, 0 when there is none; and a closed shard ends with its last records, where the
-    /// emulator sends one more answer without any. Costs a second read.
-    Honest,
-    /// This many milliseconds in empty answers, 0 in others.
-    EmptyAnswers(u64),
-    /// No claim at all.
-    Absent,
-}
+pub use fault::{Claim, Fault};
+pub(crate) use limits::LARGEST_ANSWER;
 
 /// The faults of a server, shared with the test that writes them.
 #[derive(Clone, Debug, Default)]
@@ -59,11 +27,37 @@ struct State {
     at: HashMap<(String, u64), Fault>,
     every: HashMap<String, (u64, Fault)>,
     always: HashMap<String, Fault>,
-    claim: Claim,
-    endless: bool,
+    chaos: Option<Chaos>,
+    answers: Answers,
     date: Option<HeaderValue>,
-    page: Option<usize>,
-    shards_per_page: Option<usize>,
+    listing: Listing,
+    shards: Shards,
+}
+
+/// How answers of `GetRecords` are changed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Answers {
+    pub(crate) claim: Claim,
+    pub(crate) endless: bool,
+    pub(crate) page: Option<usize>,
+    pub(crate) null_at_end: bool,
+    pub(crate) child_shards: bool,
+    pub(crate) without_keys: bool,
+}
+
+impl Answers {
+    /// Returns whether answers of the emulator pass as they are.
+    pub(crate) fn change_nothing(self) -> bool {
+        let Self { claim, endless, page: _, null_at_end, child_shards, without_keys } = self;
+        claim == Claim::Zero && !(endless || null_at_end || child_shards || without_keys)
+    }
+}
+
+/// How a listing of shards is paged.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Listing {
+    pub(crate) page: Option<usize>,
+    pub(crate) disorder: bool,
 }
 
 impl Script {
@@ -85,23 +79,50 @@ impl Script {
         self.with(|state| state.always.insert(operation.to_owned(), fault));
     }
 
-    /// Forgets all faults.
+    /// Lets one in so many calls of `GetRecords`, `GetShardIterator` and `ListShards` meet a fault by chance: throttles, also
+    /// of KMS, internal errors, expired iterators and tokens, broken, cut and refused answers, pages that come again, answers
+    /// that are late or empty. The same seed brings the same faults to the same calls. Other faults of the script go first.
+    pub fn chaos(&self, seed: u64, one_in: u64) {
+        self.with(|state| state.chaos = Some(Chaos { seed, one_in }));
+    }
+
+    /// Forgets all faults, chaos, stuck shards and empty answers to come.
     pub fn heal(&self) {
         self.with(|state| {
             state.at.clear();
             state.every.clear();
             state.always.clear();
+            state.chaos = None;
+            state.shards.heal();
         });
     }
 
     /// Sets what answers claim about `MillisBehindLatest`.
     pub fn claim(&self, claim: Claim) {
-        self.with(|state| state.claim = claim);
+        self.with(|state| state.answers.claim = claim);
     }
 
     /// Never says that a closed shard is read to its end, as some servers do: its iterators go on for ever, and empty.
     pub fn closed_shards_never_end(&self) {
-        self.with(|state| state.endless = true);
+        self.with(|state| state.answers.endless = true);
+    }
+
+    /// Ends a closed shard with a `NextShardIterator` of null, where it is missing else. AWS documents null
+    /// (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html>); both are seen.
+    pub fn null_at_the_end(&self, on: bool) {
+        self.with(|state| state.answers.null_at_end = on);
+    }
+
+    /// Names the children of a closed shard in the answer that ends it
+    /// (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_ChildShard.html>).
+    pub fn child_shards(&self, on: bool) {
+        self.with(|state| state.answers.child_shards = on);
+    }
+
+    /// Leaves the partition keys out of records, as a stream that spreads its records itself
+    /// (<https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-considerations.html>).
+    pub fn no_partition_keys(&self, on: bool) {
+        self.with(|state| state.answers.without_keys = on);
     }
 
     /// Lets the clock of the service show another time in the `Date` of answers, as `Fri, 01 Jan 2100 00:00:00 GMT`.
@@ -111,12 +132,20 @@ impl Script {
 
     /// Returns at most this many records per answer, whatever the caller allows.
     pub fn records_per_answer(&self, records: usize) {
-        self.with(|state| state.page = Some(records));
+        self.with(|state| state.answers.page = Some(records));
     }
 
     /// Lists at most this many shards per page, whatever the caller asks for.
     pub fn shards_per_page(&self, shards: usize) {
-        self.with(|state| state.shards_per_page = Some(shards));
+        self.with(|state| state.listing.page = Some(shards));
+    }
+
+    /// Lists the youngest shards first, so children before their parents, and each page begins with the last shard of the
+    /// page before. AWS promises no order
+    /// (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_ListShards.html>). A listing that begins behind a certain
+    /// shard (`ExclusiveStartShardId`) stays in order.
+    pub fn list_pages_in_disorder(&self, on: bool) {
+        self.with(|state| state.listing.disorder = on);
     }
 
     /// Returns how many calls of `operation` came over the socket so far.
@@ -126,12 +155,12 @@ impl Script {
 
     /// Returns how answers of `GetRecords` are changed.
     pub(crate) fn answers(&self) -> Answers {
-        self.with(|state| Answers { claim: state.claim, endless: state.endless, page: state.page })
+        self.with(|state| state.answers)
     }
 
-    /// Returns the size of a page of shards.
-    pub(crate) fn page_of_shards(&self) -> Option<usize> {
-        self.with(|state| state.shards_per_page)
+    /// Returns how listings are paged.
+    pub(crate) fn listing(&self) -> Listing {
+        self.with(|state| state.listing)
     }
 
     /// Returns the date that answers bear.
@@ -143,7 +172,8 @@ impl Script {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn next_fault(&self, operation: &str) -> Option<Fault> {
+    /// Counts a call, and returns what it meets. `has_token` tells the later pages of a listing.
+    pub(crate) fn next_fault(&self, operation: &str, has_token: bool) -> Option<Fault> {
         self.with(|state| {
             let calls = state.calls.entry(operation.to_owned()).or_default();
             *calls += 1;
@@ -158,14 +188,7 @@ impl Script {
                 .remove(&(operation.to_owned(), call))
                 .or(every)
                 .or_else(|| state.always.get(operation).cloned())
+                .or_else(|| state.chaos.and_then(|chaos| chaos.fault(operation, call, has_token)))
         })
     }
-}
-
-/// How answers of `GetRecords` are changed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Answers {
-    pub(crate) claim: Claim,
-    pub(crate) endless: bool,
-    pub(crate) page: Option<usize>,
 }

@@ -3,7 +3,10 @@
 use ctk_flow::{Millis, Sequence, ShardId};
 use serde_json::{Value, json};
 
-use crate::{Checkpoint, StreamIdentity};
+use crate::{
+    Checkpoint, StreamIdentity,
+    checkpoint::{parse_part, part_text},
+};
 
 /// What the table has in every tool.
 pub(super) const COLUMNS: [(&str, &str); 5] = [
@@ -15,11 +18,12 @@ pub(super) const COLUMNS: [(&str, &str); 5] = [
 ];
 
 /// What only we write; null where another tool wrote.
-pub(super) const OWN_COLUMNS: [(&str, &str); 6] = [
+pub(super) const OWN_COLUMNS: [(&str, &str); 7] = [
     ("finished", "BOOLEAN"),
     ("stream_arn", "TEXT"),
     ("stream_created_at", "BIGINT"),
     ("begins_at", "BIGINT"),
+    ("part", "TEXT"),
     ("owner", "TEXT"),
     ("lease_until", "TIMESTAMP WITH TIME ZONE"),
 ];
@@ -61,6 +65,7 @@ impl Row {
             namespace: text("namespace").unwrap_or_default(),
             shard_id: ShardId::new(value("shard_id").as_str().unwrap_or_default()),
             sequence: text("sequence").map(Sequence::new),
+            part: value("part").as_str().and_then(parse_part),
             active: value("active").as_bool(),
             updated_at: integer("updated_at"),
             finished: value("finished").as_bool().unwrap_or_default(),
@@ -77,7 +82,8 @@ impl Row {
 
     /// Returns what [`Self::CHANGE`] sets.
     pub(super) fn values(&self) -> Vec<Value> {
-        let Checkpoint { sequence, active, finished, begins_at, stream, .. } = &self.checkpoint;
+        let Checkpoint { sequence, part, active, finished, begins_at, stream, .. } =
+            &self.checkpoint;
         vec![
             json!(sequence.as_ref().map(Sequence::as_str)),
             json!(active),
@@ -85,6 +91,7 @@ impl Row {
             json!(stream.arn),
             json!(stream.created_at),
             json!(begins_at),
+            json!(part.as_ref().map(part_text)),
             json!(self.owner),
             // An integer is milliseconds; a fraction would be seconds.
             json!(self.lease_until),
@@ -92,13 +99,14 @@ impl Row {
     }
 
     /// What changes in the life of a row, but for `updated_at`, which is always the present.
-    pub(super) const CHANGE: [&str; 8] = [
+    pub(super) const CHANGE: [&str; 9] = [
         "sequence",
         "active",
         "finished",
         "stream_arn",
         "stream_created_at",
         "begins_at",
+        "part",
         "owner",
         "lease_until",
     ];
@@ -140,6 +148,7 @@ mod tests {
         row.checkpoint.sequence = Some(Sequence::new("10"));
         row.checkpoint.finished = true;
         row.checkpoint.begins_at = Some(0);
+        row.checkpoint.part = parse_part("11/3");
         row.checkpoint.stream = StreamIdentity { arn: Some("arn".into()), created_at: Some(5) };
         row.owner = Some("me".into());
         row.lease_until = Some(99);

@@ -142,8 +142,11 @@ async fn the_table_of_another_tool_is_read_and_taken_over() {
         StreamIdentity { arn: Some("arn:1".into()), created_at: Some(1_700_000_000_000) },
     );
     claim(&mut connection, "n", &shard, &stream, None).await.unwrap();
-    let position =
-        Position { shard: shard.clone(), sequence: Some(Sequence::new("10")), finished: true };
+    let position = Position {
+        sequence: Some(Sequence::new("10")),
+        finished: true,
+        ..Position::new(shard.clone())
+    };
     assert_eq!(save(&mut connection, "n", &position).await.unwrap(), Saved::Written);
     // A run that does not know the stream leaves it as it was.
     claim(&mut connection, "n", &shard, &StreamIdentity::default(), None).await.unwrap();
@@ -178,7 +181,7 @@ async fn a_position_is_part_of_the_transaction() {
     let (folder, mut connection) = database().await;
     create_table(&mut connection).await.unwrap();
     let position =
-        Position { shard: ShardId::new("s"), sequence: Some(Sequence::new("1")), finished: false };
+        Position { sequence: Some(Sequence::new("1")), ..Position::new(ShardId::new("s")) };
     let mut transaction = connection.begin().await.unwrap();
     assert_eq!(save(&mut transaction, "n", &position).await.unwrap(), Saved::Written);
     transaction.rollback().await.unwrap();

@@ -1,6 +1,6 @@
 //! What every store promises, as one suite. `open` returns the store of a namespace; all of them share one place.
 
-use ctk_flow::Sequence;
+use ctk_flow::{Part, Sequence};
 
 use super::*;
 
@@ -11,6 +11,8 @@ pub(crate) async fn keeps_its_promises<S: CheckpointStore>(open: impl AsyncFn(&s
     claims_and_releases(&open("claims").await).await;
     never_moves_backwards(&open("backwards").await).await;
     remembers_what_is_finished(&open("finished").await).await;
+    stands_between_the_units_of_a_record(&open("parts").await).await;
+    remembers_how_far_time_is(&open("reached").await).await;
     saves_what_was_not_claimed(&open("unclaimed").await).await;
     saves_many_at_once(&open("many").await).await;
     keeps_namespaces_apart(&open("one").await, &open("two").await).await;
@@ -21,7 +23,7 @@ fn shard(number: u32) -> ShardId {
 }
 
 fn at(number: u32, sequence: &str) -> Position {
-    Position { shard: shard(number), sequence: Some(Sequence::new(sequence)), finished: false }
+    Position { sequence: Some(Sequence::new(sequence)), ..Position::new(shard(number)) }
 }
 
 async fn save(store: &impl CheckpointStore, position: Position) -> Saved {
@@ -109,17 +111,56 @@ async fn remembers_what_is_finished(store: &impl CheckpointStore) {
 
     // A shard that ends without a record, and one that ends after its last was saved.
     assert_eq!(
-        save(store, Position { shard: shard(2), sequence: None, finished: true }).await,
+        save(store, Position { finished: true, ..Position::new(shard(2)) }).await,
         Saved::Written
     );
     assert_eq!(save(store, at(3, "4")).await, Saved::Written);
     assert_eq!(
-        save(store, Position { shard: shard(3), sequence: None, finished: true }).await,
+        save(store, Position { finished: true, ..Position::new(shard(3)) }).await,
         Saved::Written
     );
     assert_eq!(
         rows(store).await,
         ["1: 8 active finished", "2: - active finished", "3: 4 active finished"]
+    );
+}
+
+async fn stands_between_the_units_of_a_record(store: &impl CheckpointStore) {
+    let part = |sequence: &str, units: u32| {
+        let part = Some(Part { sequence: Sequence::new(sequence), units });
+        Position { part, ..Position::new(shard(1)) }
+    };
+    let check = async |position: Position, saved: Saved, expected: Position| {
+        assert_eq!(save(store, position).await, saved);
+        assert_eq!(store.load().await.unwrap()[0].position(), expected);
+    };
+    store.claim(&shard(1), None).await.unwrap();
+    check(part("5", 3), Saved::Written, part("5", 3)).await;
+    check(at(1, "9"), Saved::Written, at(1, "9")).await;
+    let within = Position { part: part("10", 7).part, ..at(1, "9") };
+    check(part("10", 7), Saved::Written, within.clone()).await;
+    let behind = || Saved::Behind { stored: Sequence::new("10") };
+    check(part("10", 6), behind(), within.clone()).await;
+    check(at(1, "9"), behind(), within.clone()).await;
+    check(part("10", 7), Saved::Written, within).await;
+    check(at(1, "10"), Saved::Written, at(1, "10")).await;
+    check(part("10", 8), behind(), at(1, "10")).await;
+}
+
+async fn remembers_how_far_time_is(store: &impl CheckpointStore) {
+    let begins = async || store.load().await.unwrap()[0].begins_at;
+    let reached = |instant| Position { reached: Some(instant), ..Position::new(shard(1)) };
+    store.claim(&shard(1), Some(7)).await.unwrap();
+    assert_eq!(save(store, reached(9)).await, Saved::Written);
+    assert_eq!(begins().await, Some(9));
+    assert_eq!(save(store, reached(8)).await, Saved::Written);
+    assert_eq!(begins().await, Some(9), "time does not go back either");
+    let moved = Position { reached: Some(20), ..at(1, "5") };
+    assert_eq!(save(store, moved.clone()).await, Saved::Written);
+    assert_eq!(save(store, at(1, "6")).await, Saved::Written);
+    assert_eq!(
+        store.load().await.unwrap()[0].position(),
+        Position { sequence: at(1, "6").sequence, ..moved }
     );
 }
 

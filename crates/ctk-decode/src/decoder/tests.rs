@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
-use ctk_flow::Sequence;
+use ctk_flow::{Changes, Origin, Reason, Sequence, Value};
 use flate2::write::GzEncoder;
+use md5::Digest as _;
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
@@ -24,12 +25,22 @@ fn record(sequence: usize, data: &[u8]) -> Record {
         sequence: Sequence::new(sequence.to_string()),
         partition_key: Some(format!("key {sequence}")),
         arrived_at: Some(1),
+        done: 0,
     }
 }
 
+const EVERYTHING: Allowance = Allowance { units: u64::MAX, bytes: usize::MAX };
+
 fn decode(options: DecodeOptions, payloads: &[&[u8]]) -> Changes {
-    let records = payloads.iter().enumerate().map(|(index, data)| record(index, data)).collect();
-    Decoder::new(options).decode(&ShardId::new("s"), records)
+    let mut records = records(payloads);
+    let last = records.back().map(|record| record.sequence.clone());
+    let decoded = Decoder::new(options).decode(&ShardId::new("s"), &mut records, EVERYTHING);
+    assert_eq!((records.len(), decoded.upto, decoded.part), (0, last, None));
+    decoded.changes
+}
+
+fn records(payloads: &[&[u8]]) -> VecDeque<Record> {
+    payloads.iter().enumerate().map(|(index, data)| record(index, data)).collect()
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -156,20 +167,6 @@ fn compressed_records_are_expanded() {
 }
 
 #[test]
-fn an_aggregate_says_what_it_is() {
-    for options in [JSON, NDJSON, RAW] {
-        let changes = decode(options, &[b"\xf3\x89\x9a\xc2rest"]);
-        assert_eq!(changes.units(), 1);
-        assert_eq!(changes.dead_letters()[0].reason, Reason::Aggregate);
-        assert!(changes.dead_letters()[0].error.contains("KPL aggregate"));
-        assert_eq!(changes.dead_letters()[0].payload, b"\xf3\x89\x9a\xc2rest");
-    }
-    let left_alone = DecodeOptions { aggregation: Aggregation::None, ..RAW };
-    let changes = decode(left_alone, &[b"\xf3\x89\x9a\xc2rest"]);
-    assert_eq!(changes.row(0).cells().next().unwrap().1, Value::Bytes(b"\xf3\x89\x9a\xc2rest"));
-}
-
-#[test]
 fn an_error_says_where() {
     let changes = decode(JSON, &[br#"{"a":{"b":"\ud800"}}"#]);
     assert_eq!(
@@ -187,7 +184,12 @@ fn an_error_says_where() {
 }
 
 fn options() -> impl Strategy<Value = DecodeOptions> {
-    let format = prop::sample::select(vec![Format::Json, Format::Ndjson, Format::Raw]);
+    let format = prop::sample::select(vec![
+        Format::Json,
+        Format::Ndjson,
+        Format::Raw,
+        Format::CloudWatchLogs,
+    ]);
     let compression = prop::sample::select(vec![Compression::Auto, Compression::None]);
     let layout = prop::sample::select(vec![Layout::Columns, Layout::Document]);
     (format, compression, layout).prop_map(|(format, compression, layout)| DecodeOptions {
@@ -242,4 +244,148 @@ proptest! {
         seen.dedup();
         prop_assert_eq!(seen.len() as u64 + changes.filtered(), payloads.len() as u64);
     }
+}
+
+/// Decodes in pieces, each from a copy of what was left, as after a restart.
+fn in_pieces(options: DecodeOptions, payloads: &[&[u8]], allowance: Allowance) -> Vec<String> {
+    let (decoder, shard) = (Decoder::new(options), ShardId::new("s"));
+    let mut records = records(payloads);
+    let (mut shown, mut letters, mut room) = (Vec::new(), Vec::new(), allowance.bytes);
+    let mut position = (None, None);
+    while !records.is_empty() {
+        let before = records.clone();
+        let decoded = decoder.decode(&shard, &mut records, Allowance { bytes: room, ..allowance });
+        let units = decoded.changes.units();
+        assert!(units <= allowance.units);
+        if units == 0 {
+            assert_eq!(records, before, "what is not decoded stays as it was");
+            room = room.checked_mul(4).expect("a record that never fits");
+            continue;
+        }
+        room = allowance.bytes;
+        assert!(ends_somewhere(&decoded.changes));
+        let all = show(&decoded.changes);
+        let (rows, dead) = all.split_at(decoded.changes.len());
+        shown.extend_from_slice(rows);
+        letters.extend_from_slice(dead);
+        position = (decoded.upto.or(position.0), decoded.part);
+        // A run that starts again reads the record anew, and knows how many of its units are done.
+        if let (Some(part), Some(front)) = (&position.1, records.front_mut()) {
+            assert_eq!((&part.sequence, part.units), (&front.sequence, front.done));
+        }
+    }
+    assert_eq!(
+        position.0,
+        payloads.len().checked_sub(1).map(|last| Sequence::new(last.to_string()))
+    );
+    assert_eq!(position.1, None);
+    shown.extend(letters);
+    shown
+}
+
+proptest! {
+    #[test]
+    fn pieces_are_the_whole(
+        options in options(),
+        payloads in vec(payload(), 0..6),
+        units in 1_u64..5,
+        bytes in 1_usize..3000,
+    ) {
+        let payloads: Vec<_> = payloads.iter().map(Vec::as_slice).collect();
+        let whole = show(&decode(options, &payloads));
+        let allowances = [
+            Allowance { units, ..EVERYTHING },
+            Allowance { bytes, ..EVERYTHING },
+            Allowance { units, bytes },
+        ];
+        for allowance in allowances {
+            prop_assert_eq!(&in_pieces(options, &payloads, allowance), &whole);
+        }
+    }
+}
+
+/// Two records of an aggregate: a JSON object under the key "a", and no JSON under the key "b".
+fn aggregate() -> Vec<u8> {
+    let message = b"\x0a\x01a\x0a\x01b\x1a\x0b\x08\x00\x1a\x07{\"v\":1}\x1a\x05\x08\x01\x1a\x01!";
+    [b"\xf3\x89\x9a\xc2", &message[..], &md5::Md5::digest(message)].concat()
+}
+
+#[test]
+fn aggregates_are_unpacked() {
+    let aggregate = aggregate();
+    let check = |options: DecodeOptions, payloads: &[&[u8]], expected: &[&str]| {
+        let changes = decode(options, payloads);
+        assert_eq!(show(&changes), expected);
+        assert!(ends_somewhere(&changes));
+        for units in 1..4 {
+            assert_eq!(in_pieces(options, payloads, Allowance { units, ..EVERYTHING }), expected);
+        }
+    };
+    let bad = "0/1 not_json \"!\"";
+    check(JSON, &[&aggregate, b"{}"], &["0/0 v=Integer(1)", "1/0 ", bad]);
+    check(
+        RAW,
+        &[&aggregate],
+        &["0/0 data=Bytes([123, 34, 118, 34, 58, 49, 125])", "0/1 data=Bytes([33])"],
+    );
+    check(NDJSON, &[&aggregate], &["0/0 v=Integer(1)", bad]);
+    let keys: Vec<_> =
+        decode(RAW, &[&aggregate]).rows().map(|row| row.origin().partition_key.clone()).collect();
+    assert_eq!(keys, [Some("a".to_owned()), Some("b".to_owned())]);
+
+    // Left alone, and damaged: a record as any other.
+    let left_alone = DecodeOptions { aggregation: Aggregation::None, ..JSON };
+    assert_eq!(decode(left_alone, &[&aggregate]).dead_letters()[0].payload, aggregate);
+    let mut damaged = aggregate;
+    *damaged.last_mut().unwrap() ^= 1;
+    let changes = decode(JSON, &[&damaged, b"{}"]);
+    assert_eq!((changes.len(), changes.dead_letters()[0].payload.as_slice()), (1, &damaged[..]));
+    assert_eq!(changes.dead_letters()[0].origin.partition_key.as_deref(), Some("key 0"));
+}
+
+#[test]
+fn an_aggregate_without_records_is_filtered() {
+    let message = b"\x0a\x01a";
+    let empty = [b"\xf3\x89\x9a\xc2", &message[..], &md5::Md5::digest(message)].concat();
+    let changes = decode(JSON, &[&empty]);
+    assert_eq!((changes.units(), changes.filtered()), (1, 1));
+}
+
+#[test]
+fn log_events_become_rows() {
+    let logs = DecodeOptions { format: Format::CloudWatchLogs, ..JSON };
+    let message = br#"{"messageType":"DATA_MESSAGE","logGroup":"g","logEvents":[{"id":"1","message":"a"},{"id":"2","message":"b"}]}"#;
+    let control = br#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"message":"CWL CONTROL MESSAGE: Checking health"}]}"#;
+    let payloads = [&gzip(message)[..], &gzip(control), b"{}", b"x", &gzip(b"[1]")];
+    let shown = show(&decode(logs, &payloads));
+    assert_eq!(
+        shown[..4],
+        [
+            "0/0 logGroup=Text(\"g\") id=Text(\"1\") message=Text(\"a\")",
+            "0/1 logGroup=Text(\"g\") id=Text(\"2\") message=Text(\"b\")",
+            "2/0 not_cloudwatch_logs \"{}\"",
+            "3/0 not_json \"x\"",
+        ]
+    );
+    assert!(shown[4].starts_with("4/0 not_cloudwatch_logs"), "{}", shown[4]);
+    let changes = decode(logs, &payloads);
+    assert_eq!((changes.units(), changes.filtered()), (6, 1));
+    assert!(ends_somewhere(&changes));
+    for units in 1..4 {
+        assert_eq!(in_pieces(logs, &payloads, Allowance { units, ..EVERYTHING }), shown);
+    }
+}
+
+/// Memory: a payload that grows beyond the room is left for a larger one, and is no dead letter for that.
+#[test]
+fn a_payload_waits_for_room() {
+    let large = gzip(format!("\"{}\"", "x".repeat(50_000)).as_bytes());
+    let (decoder, shard) = (Decoder::new(JSON), ShardId::new("s"));
+    let mut records = records(&[b"1", &large, b"2"]);
+    let small = Allowance { bytes: 10_000, ..EVERYTHING };
+    let first = decoder.decode(&shard, &mut records, small);
+    assert_eq!((first.changes.len(), first.upto, records.len()), (1, Some(Sequence::new("0")), 2));
+    assert_eq!(decoder.decode(&shard, &mut records, small).changes.units(), 0);
+    let rest = decoder.decode(&shard, &mut records, Allowance { bytes: 100_000, ..EVERYTHING });
+    assert_eq!((rest.changes.len(), rest.changes.dead_letters().len(), records.len()), (2, 0, 0));
 }

@@ -83,6 +83,26 @@ impl<'a> Scanner<'a> {
         Ok(Some((name, self.value()?)))
     }
 
+    /// Steps into an array, if there is one.
+    pub(super) fn begin_array(&mut self) -> bool {
+        let array = self.eat(b'[');
+        self.outer += usize::from(array);
+        array
+    }
+
+    /// Returns the next element of the array that was stepped into, as written; `None` behind the last.
+    pub(super) fn element(&mut self, first: bool) -> Result<Option<&'a str>, NotJson> {
+        self.space();
+        if self.eat(b']') {
+            return Ok(None);
+        }
+        if !first {
+            self.expect(b',', "a comma or a closing bracket is missing")?;
+            self.space();
+        }
+        self.raw_value().map(Some)
+    }
+
     /// Returns the value that stands here.
     #[inline]
     pub(super) fn value(&mut self) -> Result<Token<'a>, NotJson> {

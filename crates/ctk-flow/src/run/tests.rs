@@ -1,7 +1,7 @@
 //! The loop with fakes and a paused clock: fail at every call, in three ways, start again, and count.
 
 use super::*;
-use fake::{Fault, How, World};
+use fake::{Fault, How, UNITS, World};
 
 mod fake;
 
@@ -73,11 +73,11 @@ async fn max_records_is_exact_and_skips_nothing() {
     for max in 1..=30 {
         let world = World::with_reshards(true, None);
         let mut rows = 0;
-        while rows < world.records() {
+        while rows < world.units() {
             let plan = Plan { max_records: Some(max), ..World::plan() };
             let totals = world.run(plan).await.unwrap();
             let now = world.rows();
-            assert_eq!(now - rows, usize::try_from(max).unwrap().min(world.records() - rows));
+            assert_eq!(now - rows, usize::try_from(max).unwrap().min(world.units() - rows));
             assert_eq!(totals.read, (now - rows) as u64);
             rows = now;
         }
@@ -92,7 +92,7 @@ async fn until_leaves_later_records_to_the_next_run() {
     let world = World::with_reshards(true, None);
     world.run(Plan { until: Some(3), ..World::plan() }).await.unwrap();
     // Shards a and b have records that arrived at 1, 2, 3, and later ones; their child is not to be read yet.
-    assert_eq!(world.rows(), 6);
+    assert_eq!(world.rows() as u64, 6 * UNITS);
     assert!(world.all_released());
     world.run(World::plan()).await.unwrap();
     world.check("until");

@@ -17,7 +17,8 @@ fn listing(text: &str) -> Vec<ShardListing> {
     text.split(';').filter(|text| !text.trim().is_empty()).map(shard).collect()
 }
 
-/// Reads `a=5 b=end c=none d=@7`: saved sequences, finished shards, rows without a sequence, rows that wait since an instant.
+/// Reads `a=5 b=end c=none d=@7 e=5+6/2`: saved sequences, finished shards, rows without a sequence, rows that wait since an
+/// instant, and a record of which two units are done.
 fn saved(text: &str) -> HashMap<ShardId, Saved> {
     let row = |row: &str| {
         let (shard, state) = row.split_once('=').expect("shard=state");
@@ -26,7 +27,14 @@ fn saved(text: &str) -> HashMap<ShardId, Saved> {
             "none" => Saved::default(),
             state => match state.strip_prefix('@') {
                 Some(instant) => Saved { begins_at: instant.parse().ok(), ..Saved::default() },
-                None => Saved { sequence: Some(Sequence::new(state)), ..Saved::default() },
+                None => {
+                    let (sequence, part) = state.split_once('+').unwrap_or((state, ""));
+                    let part = part.split_once('/').map(|(sequence, units)| Part {
+                        sequence: Sequence::new(sequence),
+                        units: units.parse().expect("a number"),
+                    });
+                    Saved { sequence: Some(Sequence::new(sequence)), part, ..Saved::default() }
+                }
             },
         };
         (ShardId::new(shard), saved)
@@ -34,13 +42,19 @@ fn saved(text: &str) -> HashMap<ShardId, Saved> {
     text.split_whitespace().map(row).collect()
 }
 
-/// Writes what is handed out as `a:start b:0 c:5`: where the user said, from the beginning, behind a sequence.
+/// Writes what is handed out as `a:start b:0 c:5 d:0?a`: where the user said, from the beginning, behind a sequence, and
+/// from the beginning because the rest of `a` is lost.
 fn ready(lineage: &mut Lineage) -> String {
-    let shard = |ready: &Ready| match &ready.from {
-        From::RunStart => format!("{}:start", ready.id),
-        From::Beginning => format!("{}:0", ready.id),
-        From::Time(instant) => format!("{}:@{instant}", ready.id),
-        From::Saved(sequence) => format!("{}:{sequence}", ready.id),
+    let shard = |ready: &Ready| {
+        let from = match &ready.from {
+            From::RunStart => "start".to_owned(),
+            From::Beginning => "0".to_owned(),
+            From::Time(instant) => format!("@{instant}"),
+            From::Saved(sequence) => sequence.to_string(),
+            From::Part(part) => format!("{}/{}", part.sequence, part.units),
+        };
+        let lost = ready.lost.as_ref().map(|lost| format!("?{lost}")).unwrap_or_default();
+        format!("{}:{from}{lost}", ready.id)
     };
     lineage.hand_out().iter().map(shard).collect::<Vec<_>>().join(" ")
 }
@@ -61,9 +75,9 @@ fn what_may_be_read_first() {
     // Claimed by a run that began at an instant, and nothing came: that instant counts, for children as well.
     check("a;b", "a=@5", "a:@5 b:start");
     check("a!;b<a;c<a", "a=@5", "a:@5");
-    check("b<a;c<a,d", "a=@5 d=@3", "b:@5 c:@3");
+    check("b<a;c<a,d", "a=@5 d=@3", "b:0?a c:0?a");
     check("b<a;c<a", "a=@5 c=9", "b:@5 c:9");
-    check("b<a;c<a", "a=7 b=@5", "b:@5 c:0");
+    check("b<a;c<a", "a=7 b=@5", "b:@5 c:0?a");
     // A split: the parent first.
     check("a!;b<a;c<a", "", "a:start");
     check("a!;b<a;c<a", "a=7", "a:7");
@@ -77,7 +91,19 @@ fn what_may_be_read_first() {
     check("a!;b<a!;c<b", "b=none a=7", "a:7");
     // An expired parent is done; where it had a position, its child continues.
     check("b<a;c<a", "", "b:start c:start");
-    check("b<a;c<a", "a=7", "b:0 c:0");
+    check("b<a;c<a", "a=end", "b:0 c:0");
+    // It was not read to its end: what was left in it is lost, and that is told.
+    check("b<a;c<a", "a=7", "b:0?a c:0?a");
+    check("c<b,d", "b=end d=end", "c:0");
+    check("c<b,d", "b=end d=8", "c:0?d");
+    // A generation that no run ever saw, since another one did run.
+    check("c<b", "a=end", "c:0?b");
+    check("c<b;d", "a=7 d=3", "c:0?b d:3");
+    check("c<b;d", "a=7 c=3", "c:3 d:start");
+    check("d<b", "", "d:start");
+    // Within a record; a tool that knows no parts may have moved on.
+    check("a", "a=5+6/2", "a:6/2");
+    check("a", "a=7+6/2", "a:7");
     check("b<a;c<a", "a=end b=9", "b:9 c:0");
     // A merge waits for both parents.
     check("a!;b!;c<a,b", "", "a:start b:start");

@@ -9,7 +9,7 @@ use ctk_test_support::{
     script::Fault,
 };
 
-use super::reading::{numbered, open, put};
+use super::reading::{numbered, open, put, read_on};
 
 async fn kinesis() -> Kinesis {
     let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
@@ -77,7 +77,7 @@ async fn positions_of_another_stream() {
     let saved = HashMap::from([(shard, saved)]);
     let mut source = open(&kinesis.endpoint(), "s", "", saved).await.expect("opens");
     let mut reader = source.readers().await.expect("listed").remove(0);
-    let error = reader.read().await.expect_err("refused");
+    let error = read_on(&mut reader).await.expect_err("refused");
     let error = error.downcast::<KinesisError>().expect("an error of ours");
     assert!(matches!(*error, KinesisError::BadPosition { .. }), "{error:?}");
     assert_eq!(

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use ctk_flow::{Millis, Next, Reader, Record, ShardId, Source};
+use ctk_flow::{Answer, Failure, Millis, Next, Reader, Record, ShardId, Source};
 use ctk_kinesis::{KinesisConfig, KinesisError, KinesisSource, Saved, ShardReader};
 use ctk_url::SourceUrl;
 
@@ -152,6 +152,17 @@ pub(crate) async fn step(reader: &mut ShardReader, reading: &mut Reading) -> Nex
     }
     reading.records.extend(answer.records.into_iter().map(|record| (shard.clone(), record)));
     answer.next
+}
+
+/// Reads until an answer brings records or an end, or fails; what passes is waited out.
+pub(crate) async fn read_on(reader: &mut ShardReader) -> Result<Answer, Failure> {
+    loop {
+        let answer = reader.read().await?;
+        match answer.next {
+            Next::Read { wait } if answer.records.is_empty() => tokio::time::sleep(wait).await,
+            _ => return Ok(answer),
+        }
+    }
 }
 
 /// Returns `prefix-000` and so on.

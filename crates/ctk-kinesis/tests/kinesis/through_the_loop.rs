@@ -1,14 +1,14 @@
 //! The source under the loop of `ctk-flow`: many shards at once, a reshard in between, faults everywhere.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use ctk_flow::{
-    Budget, Changes, Claims, Committed, Decode, Failure, Ledger, Origin, Plan, Position, Record,
-    Run, ShardId, Target, Value,
+    Allowance, Budget, Changes, Claims, Committed, Decode, Decoded, Failure, Ledger, Origin, Plan,
+    Position, Record, Run, ShardId, Target, Value,
 };
 use ctk_kinesis::Saved;
 use ctk_test_support::{
@@ -22,23 +22,41 @@ use super::reading::{Positions, numbered, open, put};
 struct Text;
 
 impl Decode for Text {
-    fn decode(&self, shard: &ShardId, records: Vec<Record>) -> Changes {
+    fn decode(
+        &self,
+        shard: &ShardId,
+        records: &mut VecDeque<Record>,
+        allowance: Allowance,
+    ) -> Decoded {
         let mut changes = Changes::new(shard.clone(), records.len(), 0);
-        for record in records {
+        let mut upto = None;
+        while changes.units() < allowance.units
+            && let Some(record) = records.pop_front()
+        {
             changes.unit();
-            let Record { data, sequence, partition_key, arrived_at } = record;
+            let Record { data, sequence, partition_key, arrived_at, .. } = record;
+            upto = Some(sequence.clone());
             changes.push_origin(Origin { sequence, partition_key, arrived_at });
             let column = changes.column("data");
             changes.cell(column, Value::Text(&String::from_utf8_lossy(&data)));
             changes.end_row(0);
         }
-        changes
+        Decoded { changes, upto, part: None }
     }
 }
 
 /// Keeps rows and positions, together, as a transaction would.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<(Vec<String>, Positions)>>);
+pub(super) struct Kept(Arc<Mutex<(Vec<String>, Positions)>>);
+
+impl Kept {
+    /// Returns the rows, sorted.
+    pub(super) fn rows(&self) -> Vec<String> {
+        let mut rows = self.0.lock().expect("nobody panicked").0.clone();
+        rows.sort();
+        rows
+    }
+}
 
 impl Target for Kept {
     async fn commit(&self, changes: Changes, upto: Position) -> Result<Committed, Failure> {
@@ -72,7 +90,7 @@ impl Claims for Nobody {
     }
 }
 
-async fn run(kinesis: &Kinesis, kept: &Kept, max_records: Option<u64>) {
+pub(super) async fn run(kinesis: &Kinesis, kept: &Kept, max_records: Option<u64>) {
     let saved: HashMap<ShardId, Saved> = kept.0.lock().expect("nobody panicked").1.clone();
     let source = open(&kinesis.endpoint(), "s", "", saved).await.expect("opens");
     let plan = Plan {

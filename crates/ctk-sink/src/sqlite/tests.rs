@@ -71,7 +71,7 @@ impl World {
         let changes = Decoder::new(self.options).decode(&shard, as_records(from, records));
         let upto = from + records.len() as u64 - 1;
         let upto =
-            Position { shard, sequence: Some(Sequence::new(upto.to_string())), finished: false };
+            Position { sequence: Some(Sequence::new(upto.to_string())), ..Position::new(shard) };
         let committed = target.commit(changes, upto).await;
         target.close().await.unwrap();
         committed
@@ -384,7 +384,11 @@ async fn shards_that_wait_together_are_written_together() {
             let data = format!(r#"{{"shard": {number}, "only_{number}": {number}}}"#);
             let records = as_records(1, &[&data, "not json", &data]);
             let changes = Decoder::new(DecodeOptions::default()).decode(&shard, records);
-            let upto = Position { shard, sequence: Some(Sequence::new("3")), finished: true };
+            let upto = Position {
+                sequence: Some(Sequence::new("3")),
+                finished: true,
+                ..Position::new(shard)
+            };
             target.commit(changes, upto).await.unwrap()
         });
     }

@@ -15,12 +15,7 @@ impl Noted {
             None => {
                 self.0.insert(position.shard.clone(), position);
             }
-            Some(noted) => {
-                noted.finished |= position.finished;
-                if position.sequence > noted.sequence {
-                    noted.sequence = position.sequence;
-                }
-            }
+            Some(noted) => noted.advance(&position),
         }
     }
 
@@ -53,9 +48,9 @@ mod tests {
     #[test]
     fn the_newest_counts() {
         let at = |sequence: Option<&str>, finished: bool| Position {
-            shard: ShardId::new("s"),
             sequence: sequence.map(Sequence::new),
             finished,
+            ..Position::new(ShardId::new("s"))
         };
         let check = |positions: &[Position], expected: Position| {
             let mut noted = Noted::default();
@@ -74,9 +69,8 @@ mod tests {
     #[test]
     fn what_was_noted_since_stays() {
         let at = |shard: &str, sequence: &str| Position {
-            shard: ShardId::new(shard),
             sequence: Some(Sequence::new(sequence)),
-            finished: false,
+            ..Position::new(ShardId::new(shard))
         };
         let mut noted = Noted::default();
         noted.note(at("a", "1"));

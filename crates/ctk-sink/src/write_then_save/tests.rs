@@ -125,11 +125,7 @@ fn start(store: &FakeStore, interval: Duration) -> Fake {
 }
 
 fn at(shard: &str, sequence: &str) -> Position {
-    Position {
-        shard: ShardId::new(shard),
-        sequence: Some(Sequence::new(sequence)),
-        finished: false,
-    }
+    Position { sequence: Some(Sequence::new(sequence)), ..Position::new(ShardId::new(shard)) }
 }
 
 async fn commit(target: &Fake, upto: Position) -> Result<Committed, Failure> {
@@ -200,7 +196,7 @@ async fn a_release_saves_first_and_the_end_of_a_shard_too() {
     assert_eq!(events.take(), expected);
 
     // One without a record, and one with nothing to save.
-    let end = Position { shard: ShardId::new("b"), sequence: None, finished: true };
+    let end = Position { finished: true, ..Position::new(ShardId::new("b")) };
     commit(&target, end).await.unwrap();
     target.release(&ShardId::new("b")).await.unwrap();
     target.release(&ShardId::new("c")).await.unwrap();

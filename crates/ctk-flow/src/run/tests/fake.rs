@@ -1,14 +1,23 @@
 //! A made-up stream and target, which count every call and fail at the one that the test names.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard},
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::MutexGuard,
 };
 
 use super::*;
 use crate::{
-    changes::Value, dead_letter::Origin, ledger::Totals, ports::Committed, record::Sequence,
+    changes::{Changes, Value},
+    dead_letter::Origin,
+    ledger::Totals,
+    ports::{Allowance, Answer, Committed, Decoded, Next, Reader},
+    record::{Part, Position, Record, Sequence},
 };
+
+/// A record holds so many units, and becomes so many rows.
+pub(super) const UNITS: u64 = 3;
+/// So many are decoded at once, at most.
+const PIECE: u64 = 4;
 
 /// The call that fails, counted over all fakes and all runs.
 #[derive(Clone, Copy, Debug)]
@@ -43,8 +52,9 @@ struct State {
     transactional: bool,
     lose: bool,
     shards: BTreeMap<String, Shard>,
-    /// What a plain table without a key would hold.
+    /// What a plain table without a key would hold: shard and number of the unit, from 1 on.
     rows: Vec<(String, u64)>,
+    /// How many units are done, and whether that is all.
     saved: BTreeMap<String, (u64, bool)>,
     claimed: BTreeSet<String>,
     broken: CancellationToken,
@@ -163,8 +173,9 @@ impl World {
         self.state().claimed.is_empty()
     }
 
-    pub(super) fn records(&self) -> usize {
-        self.state().shards.values().map(|shard| usize::try_from(shard.records).unwrap()).sum()
+    pub(super) fn units(&self) -> usize {
+        let units = |shard: &Shard| usize::try_from(shard.records * UNITS).unwrap();
+        self.state().shards.values().map(units).sum()
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -183,7 +194,8 @@ impl World {
         for (id, shard) in &state.shards {
             let of_shard: Vec<u64> =
                 rows.iter().filter(|(row, _)| row == id).map(|(_, number)| *number).collect();
-            assert_eq!(of_shard, (1..=shard.records).collect::<Vec<_>>(), "{what}: shard {id}");
+            let expected: Vec<u64> = (1..=shard.records * UNITS).collect();
+            assert_eq!(of_shard, expected, "{what}: shard {id}");
             let first = rows.iter().position(|(row, _)| row == id).unwrap_or(usize::MAX);
             for parent in &shard.parents {
                 let last = rows.iter().rposition(|(row, _)| row == parent).unwrap_or(0);
@@ -194,7 +206,7 @@ impl World {
             }
             assert_eq!(
                 state.saved.get(id),
-                Some(&(shard.records, true)),
+                Some(&(shard.records * UNITS, true)),
                 "{what}: position of {id}"
             );
         }
@@ -239,6 +251,7 @@ impl Source for FakeSource {
 struct FakeReader {
     world: World,
     shard: ShardId,
+    /// Units that are done.
     done: u64,
     end: u64,
 }
@@ -250,20 +263,21 @@ impl Reader for FakeReader {
 
     /// Two records at a time, with an empty answer in between; the last one comes with the end of the shard.
     async fn read(&mut self) -> Result<Answer, Failure> {
-        let (done, end) = (self.done, self.end);
-        let upto = (done + 2).min(end);
+        let (whole, part, end) = (self.done / UNITS, self.done % UNITS, self.end);
+        let upto = (whole + 2).min(end);
         let record = |number: u64| Record {
             data: number.to_string().into_bytes(),
             sequence: Sequence::new(number.to_string()),
             partition_key: None,
             arrived_at: Some(Millis::try_from(number).unwrap()),
+            done: if number == whole + 1 { u32::try_from(part).unwrap() } else { 0 },
         };
         let wait = Duration::from_secs(u64::from(upto % 4 == 0));
         let next = if upto == end { Next::Closed } else { Next::Read { wait } };
-        let records = (done + 1..=upto).map(record).collect();
+        let records = (whole + 1..=upto).map(record).collect();
         self.world.call(|_| ()).await?;
-        self.done = upto;
-        Ok(Answer { records, next, behind: None })
+        self.done = upto * UNITS;
+        Ok(Answer { records, ..Answer::nothing(next) })
     }
 }
 
@@ -271,18 +285,35 @@ impl Reader for FakeReader {
 struct FakeDecode;
 
 impl Decode for FakeDecode {
-    fn decode(&self, shard: &ShardId, records: Vec<Record>) -> Changes {
+    fn decode(
+        &self,
+        shard: &ShardId,
+        records: &mut VecDeque<Record>,
+        allowance: Allowance,
+    ) -> Decoded {
         let mut changes = Changes::new(shard.clone(), records.len(), 0);
         let column = changes.column("number");
-        for record in records {
-            let Record { data, sequence, partition_key, arrived_at } = record;
-            changes.push_origin(Origin { sequence, partition_key, arrived_at });
-            changes.unit();
-            let number = String::from_utf8(data).unwrap().parse().unwrap();
-            changes.cell(column, Value::Integer(number));
-            changes.end_row(0);
+        let (mut upto, mut part) = (None, None);
+        while let Some(record) = records.front_mut() {
+            let sequence = record.sequence.clone();
+            let number: u64 = sequence.as_str().parse().unwrap();
+            let origin = Origin { sequence, partition_key: None, arrived_at: record.arrived_at };
+            changes.push_origin(origin);
+            while u64::from(record.done) < UNITS && changes.units() < PIECE.min(allowance.units) {
+                changes.unit();
+                record.done += 1;
+                let unit = (number - 1) * UNITS + u64::from(record.done);
+                changes.cell(column, Value::Integer(unit.cast_signed()));
+                changes.end_row(record.done - 1);
+            }
+            if u64::from(record.done) < UNITS {
+                part = (record.done > 0)
+                    .then(|| Part { sequence: record.sequence.clone(), units: record.done });
+                break;
+            }
+            upto = records.pop_front().map(|record| record.sequence);
         }
-        changes
+        Decoded { changes, upto, part }
     }
 }
 
@@ -296,7 +327,11 @@ impl Target for World {
                 other => panic!("{other:?}"),
             })
             .collect();
-        let position = upto.sequence.map(|sequence| sequence.as_str().parse::<u64>().unwrap());
+        let number = |sequence: &Sequence| sequence.as_str().parse::<u64>().unwrap();
+        let position = match (&upto.part, &upto.sequence) {
+            (Some(part), _) => Some((number(&part.sequence) - 1) * UNITS + u64::from(part.units)),
+            (None, sequence) => sequence.as_ref().map(|sequence| number(sequence) * UNITS),
+        };
         let save = move |state: &mut State| {
             let saved = state.saved.entry(id).or_default();
             assert!(

@@ -1,0 +1,138 @@
+//! What the proxy before the embedded Kinesis does to answers: no record twice, none missing.
+
+use std::{collections::HashMap, time::Duration};
+
+use ctk_test_support::{
+    embedded::{Kinesis, Options},
+    script::{Claim, Fault, Script},
+};
+use tokio::task::JoinSet;
+
+use super::{
+    reading::{load, numbered, put},
+    through_the_loop::{Kept, run},
+};
+
+const SHARD: &str = "shardId-000000000000";
+
+/// Reads a stream of one shard, splits it, and reads the children, under a script.
+async fn check(name: &str, write: impl Fn(&Script)) {
+    let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
+    kinesis.create_stream("s", 1).await.expect("the stream is created");
+    let (first, second) = (numbered("a", 30), numbered("b", 30));
+    put(&kinesis, "s", &first).await;
+    kinesis.script().records_per_answer(4);
+    write(kinesis.script());
+    let reading = load(&kinesis.endpoint(), "s", "", HashMap::new()).await;
+    assert_eq!(reading.payloads(), first, "{name}");
+    kinesis.split_shard("s", SHARD).await.expect("split");
+    put(&kinesis, "s", &second).await;
+    let reading = load(&kinesis.endpoint(), "s", "", reading.positions).await;
+    reading.assert_in_order();
+    assert_eq!(reading.sorted(), second, "{name}");
+}
+
+#[tokio::test]
+async fn answers_that_end_in_the_middle() {
+    for fault in [Fault::Cut, Fault::Drop, Fault::Refuse] {
+        for operation in ["GetRecords", "GetShardIterator", "ListShards"] {
+            check(&format!("{operation} {fault:?}"), |script| {
+                script.fault_every(operation, 3, fault.clone());
+                script.fault(operation, 1, fault.clone());
+            })
+            .await;
+        }
+    }
+    for fault in [Fault::Drop, Fault::Refuse] {
+        check("summary", |script| script.fault("DescribeStreamSummary", 1, fault.clone())).await;
+    }
+}
+
+#[tokio::test]
+async fn answers_that_are_late_or_empty_or_throttled() {
+    let late = Fault::Delay(Duration::from_millis(20));
+    check("late", |script| script.fault_every("GetRecords", 2, late.clone())).await;
+    check("four empty answers", |script| script.empty_answers(4)).await;
+    check("empty", |script| script.fault_every("GetRecords", 2, Fault::Empty)).await;
+    check("throttled", |script| script.fault("GetRecords", 2, Fault::KMS_THROTTLED)).await;
+    check("without keys", |script| script.no_partition_keys(true)).await;
+}
+
+#[tokio::test]
+async fn ends_of_shards_in_every_form() {
+    for claim in [Claim::Zero, Claim::Honest] {
+        for null in [false, true] {
+            check(&format!("{claim:?}, null: {null}"), |script| {
+                script.claim(claim);
+                script.null_at_the_end(null);
+                script.child_shards(true);
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_limits_of_aws_only_cost_time() {
+    check("limits", |script| script.limits(true)).await;
+}
+
+/// That records are missing is seen by nobody yet who does not know what was there.
+#[tokio::test]
+async fn expired_records_are_passed_over() {
+    let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
+    kinesis.create_stream("s", 1).await.expect("the stream is created");
+    let payloads = numbered("a", 20);
+    put(&kinesis, "s", &payloads[..10]).await;
+    let (_, first_kept) = kinesis.put("s", "k", payloads[10].as_bytes()).await.expect("taken");
+    put(&kinesis, "s", &payloads[11..]).await;
+    kinesis.script().trim("s", SHARD, &first_kept);
+    let reading = load(&kinesis.endpoint(), "s", "", HashMap::new()).await;
+    assert_eq!(reading.payloads(), payloads[10..]);
+}
+
+/// A parent that expired is as good as read.
+#[tokio::test]
+async fn children_of_an_expired_shard_are_read() {
+    let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
+    kinesis.create_stream("s", 1).await.expect("the stream is created");
+    put(&kinesis, "s", &numbered("a", 5)).await;
+    kinesis.split_shard("s", SHARD).await.expect("split");
+    put(&kinesis, "s", &numbered("b", 20)).await;
+    kinesis.script().forget_shard(SHARD);
+    let reading = load(&kinesis.endpoint(), "s", "", HashMap::new()).await;
+    assert_eq!(reading.sorted(), numbered("b", 20));
+}
+
+/// Pages that come again are the one fault of the chaos that the reader does not notice: hence `dedup`.
+#[tokio::test]
+async fn nothing_is_missing_after_chaos() {
+    let mut seeds = JoinSet::new();
+    for seed in 1..=6 {
+        seeds.spawn(chaos(seed));
+    }
+    seeds.join_all().await;
+}
+
+async fn chaos(seed: u64) {
+    let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
+    kinesis.create_stream("s", 4).await.expect("the stream is created");
+    let script = kinesis.script();
+    script.records_per_answer(9);
+    script.shards_per_page(3);
+    script.claim(Claim::Honest);
+    script.chaos(seed, 8);
+    let kept = Kept::default();
+    let first = numbered("a", 300);
+    put(&kinesis, "s", &first).await;
+    run(&kinesis, &kept, Some(77)).await;
+    kinesis.split_shard("s", "shardId-000000000001").await.expect("split");
+    kinesis.merge_shards("s", "shardId-000000000002", "shardId-000000000003").await.expect("merge");
+    let second = numbered("b", 100);
+    put(&kinesis, "s", &second).await;
+    run(&kinesis, &kept, None).await;
+    run(&kinesis, &kept, None).await;
+    let mut rows = kept.rows();
+    rows.dedup();
+    assert_eq!(rows, [first, second].concat(), "seed {seed}");
+}
