@@ -29,6 +29,8 @@ pub struct Options {
     pub transition_millis: u64,
     /// How long an iterator lives.
     pub iterator_seconds: u64,
+    /// How long a subscription lives.
+    pub subscription_millis: u64,
     /// Arrival times to the millisecond, as on AWS, and `AT_TIMESTAMP` by them. Turn it off for hundreds of thousands of
     /// records: then times are cut to seconds, and a time behind the last record starts at the first one.
     pub exact_arrival: bool,
@@ -36,7 +38,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { transition_millis: 0, iterator_seconds: 300, exact_arrival: true }
+        Self {
+            transition_millis: 0,
+            iterator_seconds: 300,
+            subscription_millis: 300_000,
+            exact_arrival: true,
+        }
     }
 }
 
@@ -57,6 +64,7 @@ impl Kinesis {
             delete_stream_ms: options.transition_millis,
             update_stream_ms: options.transition_millis,
             iterator_ttl_seconds: options.iterator_seconds,
+            subscribe_to_shard_session_ms: options.subscription_millis,
             shard_limit: 10_000,
             ..StoreOptions::default()
         };

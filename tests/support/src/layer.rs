@@ -16,7 +16,8 @@
 //! - A smaller page of records than the caller's `Limit`, in place of the limit of 10 MiB, which neither has.
 //! - Errors, throttles and dropped connections at the n-th call of an operation.
 //!
-//! Still missing: `ChildShards`, shard filters, the limits of 5 calls/s and 2 MB/s, enhanced fan-out.
+//! Still missing: `ChildShards`, shard filters, the limits of 5 calls/s and 2 MB/s. Enhanced fan-out is the emulator's own, except for
+//! faults; [`crate::pushes`] does what it does not.
 
 use std::{
     io,
@@ -72,6 +73,11 @@ pub(crate) async fn serve(emulator: Emulator, script: Script, request: Request) 
     let fault = script.next_fault(&operation);
     if let Some(Fault::Error { status, code }) = &fault {
         return refuse(*status, code, "by the script of the test");
+    }
+    if operation == "SubscribeToShard" && fault.is_none() {
+        // Handed on as it comes: the answer has no end.
+        let request = Request::from_parts(parts, Body::from(bytes));
+        return emulator.router.oneshot(request).await.unwrap_or_else(|never| match never {});
     }
     let mut headers = parts.headers;
     headers.remove(header::CONTENT_LENGTH);
@@ -160,6 +166,10 @@ async fn ask(router: &Router, call: &Call) -> Reply {
 }
 
 fn name_for_arn(call: &mut Call) {
+    // Consumers belong to an ARN, and the emulator knows that.
+    if call.operation.ends_with("StreamConsumer") {
+        return;
+    }
     let Some(members) = call.body.as_object_mut() else { return };
     let Some(arn) = members.remove("StreamARN") else { return };
     let takes_a_name =

@@ -6,6 +6,7 @@ pub mod cratedb;
 pub mod embedded;
 pub mod kinesis_local;
 pub mod layer;
+pub mod pushes;
 pub mod records;
 pub mod replay;
 pub mod script;
