@@ -23,6 +23,7 @@ pub mod pacer;
 pub mod reader;
 pub mod source;
 
+mod fan_out;
 mod horizon;
 mod listing;
 mod service;

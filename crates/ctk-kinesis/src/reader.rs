@@ -32,6 +32,7 @@ use tracing::{debug, warn};
 use crate::{
     api::{Page, Records, Start},
     error::KinesisError,
+    fan_out::FanOut,
     horizon::Horizon,
     listing::list_all,
     pacer::{Pacer, Progress},
@@ -104,6 +105,8 @@ pub struct ShardReader {
     /// There is a gap before the next records, which is not told yet.
     gap: bool,
     watchdog: Watchdog,
+    /// Records are sent, in place of being asked for.
+    fan_out: Option<FanOut>,
     /// The source saw the shard closed. It may learn this at any time.
     closed: Arc<AtomicBool>,
     until: Until,
@@ -123,10 +126,12 @@ impl ShardReader {
         closed: Arc<AtomicBool>,
         until: Until,
         pace: Pace,
+        consumer: Option<Arc<str>>,
     ) -> Self {
         let Beginning { start, part, last, reached, lost } = beginning;
         Self {
             horizon: Horizon::new(service.retention, last, reached),
+            fan_out: consumer.map(|arn| FanOut::new(Arc::clone(&service), arn, shard.clone())),
             service,
             shard,
             before,
@@ -184,6 +189,14 @@ impl ShardReader {
         behind: Option<Duration>,
         was_closed: bool,
     ) -> Result<Next, KinesisError> {
+        if self.fan_out.is_some() {
+            // An event says where the shard stood when it was sent. What that means now, a poll tells.
+            let is_near = behind.is_none_or(|behind| behind <= self.until.tolerance);
+            if is_near && (was_closed || self.has_ended()) {
+                self.poll_from_here();
+            }
+            return Ok(Next::AT_ONCE);
+        }
         let behind = match behind {
             Some(behind) => behind,
             None if self.silent + 1 < SILENT_ANSWERS => {
@@ -230,6 +243,16 @@ impl ShardReader {
 impl Reader for ShardReader {
     fn shard(&self) -> &ShardId {
         &self.shard
+    }
+
+    /// A subscription brings records at times of its own, and nobody is to hold memory for them until then.
+    async fn ready(&mut self) {
+        let place = self.place();
+        if self.awaits_a_push()
+            && let Some(fan_out) = &mut self.fan_out
+        {
+            fan_out.ready(&place).await;
+        }
     }
 
     fn begins(&self) -> Option<Millis> {

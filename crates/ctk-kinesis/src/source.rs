@@ -17,6 +17,7 @@ use crate::{
     api::{Api, ApiErrorKind, ShardListing, Start, Status, StreamSummary},
     config::{KinesisConfig, OnDataLoss, StartAt},
     error::KinesisError,
+    fan_out,
     lineage::{From, Lineage, Ready, Saved, Scope},
     listing::list_all,
     pacer::Backoff,
@@ -45,6 +46,8 @@ pub struct KinesisSource {
     scope: Scope,
     until: Until,
     pace: Pace,
+    /// Who records are sent to.
+    consumer: Option<Arc<str>>,
     /// When the shards were listed; nothing when something happened since that only a listing tells.
     listed: Option<Instant>,
     /// For each shard that is being read: whether it was seen closed.
@@ -83,6 +86,10 @@ impl KinesisSource {
         service.set_clock(clock);
         service.retention = stream.retention;
         choose_protocol(&service).await?;
+        let consumer = match &config.fan_out {
+            Some(name) => fan_out::consumer(&service, &stream.arn, name).await?,
+            None => None,
+        };
         let shards = list_all(&service).await?;
         debug!(stream = %stream.arn, shards = shards.len(), "stream opened");
         let (saved, at) = with_start(saved, &config.start, &shards, &stream)?;
@@ -104,6 +111,7 @@ impl KinesisSource {
                 poll_interval: config.poll_interval,
                 patience: config.patience,
             },
+            consumer,
             listed: Some(Instant::now()),
             closed: HashMap::new(),
         })
@@ -150,7 +158,8 @@ impl KinesisSource {
         self.closed.insert(ready.id.clone(), Arc::clone(&closed));
         let shard = (ready.id, ready.before);
         let beginning = Beginning { start, part, last, reached: ready.reached, lost: ready.lost };
-        ShardReader::new(Arc::clone(&self.service), shard, beginning, closed, self.until, self.pace)
+        let (service, consumer) = (Arc::clone(&self.service), self.consumer.clone());
+        ShardReader::new(service, shard, beginning, closed, self.until, self.pace, consumer)
     }
 }
 

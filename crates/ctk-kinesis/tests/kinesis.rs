@@ -5,6 +5,7 @@ mod kinesis {
     mod differences;
     mod ends;
     mod errors;
+    mod fan_out;
     mod faults;
     mod loss;
     mod positions;

@@ -37,6 +37,8 @@ pub struct Options {
     pub transition_millis: u64,
     /// How long an iterator lives.
     pub iterator_seconds: u64,
+    /// How long a subscription lives.
+    pub subscription_millis: u64,
     /// Arrival times to the millisecond, as on AWS, and `AT_TIMESTAMP` by them. Turn it off for hundreds of thousands of
     /// records: then times are cut to seconds, and a time behind the last record starts at the first one.
     pub exact_arrival: bool,
@@ -54,6 +56,7 @@ impl Default for Options {
         Self {
             transition_millis: 0,
             iterator_seconds: 300,
+            subscription_millis: 300_000,
             exact_arrival: true,
             host: Ipv4Addr::LOCALHOST.into(),
             tls: false,
@@ -81,6 +84,7 @@ impl Kinesis {
             delete_stream_ms: options.transition_millis,
             update_stream_ms: options.transition_millis,
             iterator_ttl_seconds: options.iterator_seconds,
+            subscribe_to_shard_session_ms: options.subscription_millis,
             shard_limit: 10_000,
             ..StoreOptions::default()
         };

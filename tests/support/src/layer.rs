@@ -17,7 +17,8 @@
 //! - Errors, throttles, late, broken, cut and refused answers, and pages that come again: by script, at the n-th call of an
 //!   operation or by chance.
 //!
-//! Still missing: shard filters. `DescribeStream` knows nothing of what the script says about shards.
+//! Still missing: shard filters. `DescribeStream` knows nothing of what the script says about shards. Enhanced fan-out is the
+//! emulator's own, except for faults; [`crate::pushes`] does what it does not.
 
 mod broken;
 mod emulator;
@@ -72,6 +73,11 @@ pub(crate) async fn serve(emulator: Emulator, script: Script, request: Request) 
         Some(Fault::Refuse) => return broken::closed(),
         _ => {}
     }
+    if operation == "SubscribeToShard" && fault.is_none() {
+        // Handed on as it comes: the answer has no end.
+        let request = Request::from_parts(parts, Body::from(bytes));
+        return emulator.router.oneshot(request).await.unwrap_or_else(|never| match never {});
+    }
     let mut headers = parts.headers;
     headers.remove(header::CONTENT_LENGTH);
     let call = Call { operation, headers, body };
@@ -106,6 +112,10 @@ async fn answer(
 }
 
 fn name_for_arn(call: &mut Call) {
+    // Consumers belong to an ARN, and the emulator knows that.
+    if call.operation.ends_with("StreamConsumer") {
+        return;
+    }
     let Some(members) = call.body.as_object_mut() else { return };
     let Some(arn) = members.remove("StreamARN") else { return };
     let takes_a_name =

@@ -14,8 +14,8 @@ struct Only {
 const ONLY: [Only; 4] = [
     Only {
         names: &["aws_sdk_kinesis"],
-        places: &["crates/ctk-kinesis/src/api.rs"],
-        why: "the AWS SDK is named in crates/ctk-kinesis/src/api.rs alone",
+        places: &["crates/ctk-kinesis/src/api.rs", "crates/ctk-kinesis/src/api/"],
+        why: "the AWS SDK is named in crates/ctk-kinesis/src/api.rs and its folder alone",
     },
     Only {
         names: &["sqlx"],

@@ -54,7 +54,7 @@ impl ApiError {
         Self::said(ApiErrorKind::Other, operation, format!("the answer lacks {member}"), None)
     }
 
-    pub(super) fn said(
+    pub(crate) fn said(
         kind: ApiErrorKind,
         operation: &'static str,
         detail: String,

@@ -88,3 +88,25 @@ pub struct Records {
     /// At the end of a closed shard: what it was split or merged into, where the service says so.
     pub children: Vec<ShardListing>,
 }
+
+/// Who records are sent to, in place of asking for them (enhanced fan-out).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// The ARN.
+    pub arn: String,
+    /// Whether it can subscribe.
+    pub status: Status,
+}
+
+/// One event of a subscription.
+#[derive(Debug)]
+pub struct Event {
+    /// In the order of the shard; often empty: the service sends events while nothing is put, too.
+    pub records: Vec<Record>,
+    /// The distance to the tip.
+    pub behind: Option<Duration>,
+    /// How far the shard is with this event, records or not; absent in the last event of a closed shard.
+    pub continuation: Option<Sequence>,
+    /// At the end of a closed shard: what it was split or merged into.
+    pub children: Vec<ShardListing>,
+}

@@ -4,7 +4,7 @@
 //! loop's, which holds no memory meanwhile. What expired is renewed behind the last record. What is gone for good ends the run,
 //! or is a gap, as the user wants. Each call makes one attempt, so a dropped future has lost nothing.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use ctk_flow::Sequence;
 use ctk_url::time::format_instant;
@@ -70,7 +70,7 @@ impl ShardReader {
         if let Some(parent) = self.lost.take() {
             self.gap_behind(&lost(&parent))?;
         }
-        if self.iterator.is_none() {
+        if self.fan_out.is_none() && self.iterator.is_none() {
             match self.service.api.shard_iterator(&self.shard, &self.place()).await {
                 Ok(iterator) => self.iterator = Some(iterator),
                 Err(error) => return self.no_iterator(error).await,
@@ -85,6 +85,10 @@ impl ShardReader {
         {
             return Ok(Fetched::Later(wait));
         }
+        if let Some(fan_out) = &mut self.fan_out {
+            let pushed = fan_out.take();
+            return self.pushed(pushed).await;
+        }
         let Some(iterator) = &self.iterator else { return Ok(Fetched::Later(Duration::ZERO)) };
         self.pacer.call();
         match self.service.api.get_records(iterator, self.limit).await {
@@ -96,10 +100,18 @@ impl ShardReader {
     /// Gets a new iterator with the next call.
     pub(super) fn begin_anew(&mut self) {
         self.iterator = None;
+        if let Some(fan_out) = &mut self.fan_out {
+            fan_out.reset();
+        }
     }
 
-    /// Returns where a new iterator begins.
-    fn place(&self) -> Start {
+    /// Returns true when the next call asks what was sent, and nothing else.
+    pub(super) fn awaits_a_push(&self) -> bool {
+        self.lost.is_none() && self.probe.is_none() && !self.horizon.is_due(self.service.now())
+    }
+
+    /// Returns where a new iterator, or a subscription, begins.
+    pub(super) fn place(&self) -> Start {
         match &self.position {
             Some(sequence) => Start::After(sequence.clone()),
             None => self.start.clone(),
@@ -121,6 +133,42 @@ impl ShardReader {
         }
         self.patience = Patience::default();
         Fetched::Answer(answer)
+    }
+
+    /// Says what comes of what a subscription brought.
+    async fn pushed(
+        &mut self,
+        pushed: Option<Result<Records, ApiError>>,
+    ) -> Result<Fetched, KinesisError> {
+        let error = match pushed {
+            Some(Ok(answer)) => return Ok(self.answered(answer)),
+            Some(Err(error)) => error,
+            None => {
+                // Silence proves nothing. Where it may be the end, a poll tells.
+                if self.has_ended() || self.closed.load(Relaxed) {
+                    self.poll_from_here();
+                }
+                return Ok(Fetched::Later(Duration::ZERO));
+            }
+        };
+        match error.kind {
+            ApiErrorKind::InvalidArgument
+            | ApiErrorKind::Throttled
+            | ApiErrorKind::Unreachable
+            | ApiErrorKind::Internal => self.no_iterator(error).await,
+            ApiErrorKind::NotFound => self.gone(error).await,
+            ApiErrorKind::Expired | ApiErrorKind::Key => Err(self.service.refused(error)),
+            _ => {
+                warn!(shard = %self.shard, %error, "no enhanced fan-out; the shard is polled instead");
+                self.poll_from_here();
+                Ok(Fetched::Later(Duration::ZERO))
+            }
+        }
+    }
+
+    /// Asks for records from now on.
+    pub(super) fn poll_from_here(&mut self) {
+        self.fan_out = None;
     }
 
     /// Says what comes of an error of `GetRecords`.
@@ -155,7 +203,7 @@ impl ShardReader {
         }
     }
 
-    /// Says what comes of an error of `GetShardIterator`.
+    /// Says what comes of an error of `GetShardIterator`, or of a subscription.
     async fn no_iterator(&mut self, error: ApiError) -> Result<Fetched, KinesisError> {
         match error.kind {
             ApiErrorKind::Throttled | ApiErrorKind::Unreachable | ApiErrorKind::Internal => {

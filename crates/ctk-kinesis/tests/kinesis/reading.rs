@@ -149,6 +149,7 @@ pub(crate) async fn drain_shard(
 
 /// Reads one answer.
 pub(crate) async fn step(reader: &mut ShardReader, reading: &mut Reading) -> Next {
+    reader.ready().await;
     let answer = reader.read().await.expect("the shard is read");
     let shard = reader.shard().clone();
     if let Some(last) = answer.records.last() {
@@ -162,6 +163,7 @@ pub(crate) async fn step(reader: &mut ShardReader, reading: &mut Reading) -> Nex
 /// Reads until an answer brings records or an end, or fails; what passes is waited out.
 pub(crate) async fn read_on(reader: &mut ShardReader) -> Result<Answer, Failure> {
     loop {
+        reader.ready().await;
         let answer = reader.read().await?;
         match answer.next {
             Next::Read { wait } if answer.records.is_empty() => tokio::time::sleep(wait).await,

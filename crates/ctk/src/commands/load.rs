@@ -42,7 +42,7 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
     let stop = CancellationToken::new();
     let received = signals::listen(ui, &stop)?;
     if arguments.dry_run {
-        config.create = None;
+        (config.create, config.fan_out) = (None, None);
     }
     let opened = KinesisSource::open(&config, target.saved.clone(), now);
     let interrupted = || Ok(ExitCode::from(received.exit_code().unwrap_or_default()));
