@@ -42,6 +42,8 @@ pub struct ReplayOptions {
     pub stream: String,
     /// The number of shards; record `i` lies in shard `i % shards`.
     pub shards: usize,
+    /// Every record lies in every shard instead, and in memory once: many shards with large answers.
+    pub alike: bool,
     /// The number of threads that answer.
     pub threads: usize,
     /// How long every answer is held back.
@@ -50,7 +52,13 @@ pub struct ReplayOptions {
 
 impl Default for ReplayOptions {
     fn default() -> Self {
-        Self { stream: "bench".to_owned(), shards: 4, threads: 1, delay: Duration::ZERO }
+        Self {
+            stream: "bench".to_owned(),
+            shards: 4,
+            alike: false,
+            threads: 1,
+            delay: Duration::ZERO,
+        }
     }
 }
 
@@ -70,13 +78,14 @@ impl Replay {
         I::Item: AsRef<[u8]>,
     {
         let now = answers::now();
-        let mut shards: Vec<Shard> =
-            (0..options.shards.max(1)).map(|index| Shard::new(index, now)).collect();
-        let count = shards.len();
+        let number = options.shards.max(1);
+        let count = if options.alike { 1 } else { number };
+        let mut shards: Vec<Shard> = (0..count).map(|index| Shard::new(index, now)).collect();
         for (index, record) in records.into_iter().enumerate() {
             shards[index % count].push(record.as_ref(), &format!("key-{index}"));
         }
-        let shards = shards.into_iter().map(Shard::freeze).collect();
+        let mut shards: Vec<Shard> = shards.into_iter().map(Shard::freeze).collect();
+        shards.extend((count..number).map(|index| shards[0].alike(index)).collect::<Vec<_>>());
         let stream = Arc::new(Stream { name: options.stream.clone(), shards });
 
         let runtime = tokio::runtime::Builder::new_multi_thread()

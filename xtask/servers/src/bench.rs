@@ -2,10 +2,11 @@
 //!
 //! The stream is served from memory by another process ([`crate::replay`]). Each case is a process of its own, run once
 //! per round, one after another; after each, what landed is checked. The figures are medians over the rounds. `--shards 1,4,16`
-//! makes a table for each number of shards.
+//! makes a table for each number of shards; `--memory true` measures what a run holds at most, with a thousand shards.
 
 mod case;
 mod measure;
+mod memory;
 mod report;
 
 use std::fs;
@@ -43,7 +44,12 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
         rounds: arguments.take("--rounds")?.unwrap_or(3),
         cases: Case::parse(arguments.take::<String>("--only")?.as_deref())?,
     };
+    let memory = arguments.take("--memory")?.unwrap_or(false);
     arguments.finish()?;
+    if memory {
+        println!("{}", memory::markdown(&plan.ctk, &plan.folder)?);
+        return Ok(());
+    }
     if shards.contains(&0) || plan.records == 0 || plan.rounds == 0 {
         bail!("--records, --shards and --rounds must be at least 1");
     }

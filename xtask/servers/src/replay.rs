@@ -12,12 +12,20 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     let options = ReplayOptions {
         stream: arguments.require("--stream")?,
         shards: arguments.require("--shards")?,
+        alike: arguments.take("--alike")?.unwrap_or(false),
         ..ReplayOptions::default()
     };
     let count: u64 = arguments.require("--records")?;
+    let bytes: usize = arguments.take("--bytes")?.unwrap_or(0);
     arguments.finish()?;
-    let replay = Replay::start(&options, (0..count).map(records::record))
-        .context("cannot serve the records")?;
+    // Blanks behind an object are JSON, too.
+    let padded = |index| {
+        let mut record = records::record(index);
+        record.resize(record.len().max(bytes), b' ');
+        record
+    };
+    let replay =
+        Replay::start(&options, (0..count).map(padded)).context("cannot serve the records")?;
     serve(&replay.endpoint())
 }
 
@@ -31,5 +39,27 @@ pub(crate) fn start(stream: &str, shards: u32, records: u64) -> Result<ServerPro
         &shards.to_string(),
         "--records",
         &records.to_string(),
+    ])
+}
+
+/// Starts one whose shards all hold the same records, of so many bytes each.
+pub(crate) fn start_alike(
+    stream: &str,
+    shards: u32,
+    records: u64,
+    bytes: usize,
+) -> Result<ServerProcess> {
+    ServerProcess::start(&[
+        "replay",
+        "--stream",
+        stream,
+        "--shards",
+        &shards.to_string(),
+        "--records",
+        &records.to_string(),
+        "--bytes",
+        &bytes.to_string(),
+        "--alike",
+        "true",
     ])
 }

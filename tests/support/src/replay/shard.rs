@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,25 +21,33 @@ const AGE_MILLIS: u64 = 600_000;
 const ANSWER_BYTES: u64 = 10 << 20;
 
 /// A shard, open for ever, of which nothing is trimmed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Shard {
     index: usize,
+    /// The shard whose records these are: its own, unless it is alike to another.
+    family: usize,
     first_arrival: u64,
     writing: String,
     writing_cbor: Vec<u8>,
     json: Bytes,
     cbor: Bytes,
     /// Where record `i` begins in `json` and in `cbor`; one more than there are records.
-    begins: Vec<(usize, usize)>,
+    begins: Arc<Vec<(usize, usize)>>,
     /// Bytes of data and keys before record `i`; one more than there are records.
-    sizes: Vec<u64>,
+    sizes: Arc<Vec<u64>>,
 }
 
 impl Shard {
     /// Returns an empty shard; `now` in milliseconds since 1970.
     pub(super) fn new(index: usize, now: u64) -> Self {
         let first_arrival = now.saturating_sub(AGE_MILLIS);
-        Self { index, first_arrival, begins: vec![(0, 0)], sizes: vec![0], ..Self::default() }
+        let (begins, sizes) = (Arc::new(vec![(0, 0)]), Arc::new(vec![0]));
+        Self { index, family: index, first_arrival, begins, sizes, ..Self::default() }
+    }
+
+    /// Returns another shard with the same records, which are not held twice.
+    pub(super) fn alike(&self, index: usize) -> Self {
+        Self { index, ..self.clone() }
     }
 
     /// Adds one record at the end.
@@ -55,9 +64,9 @@ impl Shard {
         STANDARD.encode_string(data, &mut self.writing);
         self.writing.push_str("\"},");
         self.writing_cbor.extend(cbor::record(&sequence, arrival, key, data));
-        self.begins.push((self.writing.len(), self.writing_cbor.len()));
+        Arc::make_mut(&mut self.begins).push((self.writing.len(), self.writing_cbor.len()));
         let size = self.sizes.last().copied().unwrap_or_default() + (data.len() + key.len()) as u64;
-        self.sizes.push(size);
+        Arc::make_mut(&mut self.sizes).push(size);
     }
 
     /// Ends the writing; only what was pushed before is served.
@@ -79,12 +88,12 @@ impl Shard {
 
     /// Returns the sequence number of the record at `position`: 56 digits that grow with it.
     pub(super) fn sequence(&self, position: usize) -> String {
-        format!("49{:018}{:036}", self.index, position + 1)
+        format!("49{:018}{:036}", self.family, position + 1)
     }
 
     /// Returns the position of a sequence number, or nothing if it is none of this shard's.
     pub(super) fn position(&self, sequence: &str) -> Option<usize> {
-        let digits = sequence.strip_prefix(&format!("49{:018}", self.index))?;
+        let digits = sequence.strip_prefix(&format!("49{:018}", self.family))?;
         digits.parse::<usize>().ok()?.checked_sub(1)
     }
 
