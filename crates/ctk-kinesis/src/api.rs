@@ -397,7 +397,7 @@ fn records(answer: GetRecordsOutput) -> Records {
         behind: answer
             .millis_behind_latest
             .map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default())),
-        children: answer.child_shards.unwrap_or_default().into_iter().map(child).collect(),
+        children: answer.child_shards.unwrap_or_default().iter().map(child).collect(),
     }
 }
 
@@ -427,12 +427,12 @@ fn event(sent: SubscribeToShardEvent) -> Event {
         behind: u64::try_from(sent.millis_behind_latest).ok().map(Duration::from_millis),
         // What is absent comes as an empty text.
         continuation: (!continuation.is_empty()).then(|| Sequence::new(continuation)),
-        children: sent.child_shards.unwrap_or_default().into_iter().map(child).collect(),
+        children: sent.child_shards.unwrap_or_default().iter().map(child).collect(),
     }
 }
 
 /// Returns a child as it is listed while it is open: what closed meanwhile, the next listing tells.
-fn child(shard: ChildShard) -> ShardListing {
+fn child(shard: &ChildShard) -> ShardListing {
     ShardListing {
         id: ShardId::new(&shard.shard_id),
         parents: shard.parent_shards.iter().map(|parent| ShardId::new(parent)).collect(),

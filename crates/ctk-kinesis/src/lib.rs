@@ -22,7 +22,10 @@ pub mod pacer;
 pub mod reader;
 pub mod source;
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the reader does not call it yet"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "the reader does not call it yet")
+)]
 mod fan_out;
 mod listing;
 mod service;

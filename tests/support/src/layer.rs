@@ -16,8 +16,9 @@
 //! - A smaller page of records than the caller's `Limit`, in place of the limit of 10 MiB, which neither has.
 //! - Errors, throttles and dropped connections at the n-th call of an operation.
 //!
-//! Still missing: `ChildShards`, shard filters, the limits of 5 calls/s and 2 MB/s. Enhanced fan-out is the emulator's own, except for
-//! faults; [`crate::pushes`] does what it does not.
+//! Still missing: `ChildShards` of `GetRecords`, shard filters, the limits of 5 calls/s and 2 MB/s. Subscriptions are the
+//! emulator's own, except for faults: it ignores positions and times, and begins each at the first record of the shard.
+//! [`crate::pushes`] does what it does not.
 
 use std::{
     io,
