@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use ctk_test_support::{kpl::aggregate, script::Claim};
+use ctk_test_support::{embedded::Options, kpl::aggregate, script::Claim};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::world::World;
@@ -95,6 +95,9 @@ async fn consume(world: &World, plan: &mut Plan) {
     if plan.one_in(4) {
         options.push_str("&max_records=17");
     }
+    if plan.one_in(4) {
+        options.push_str("&fan_out=ledger");
+    }
     let source = world.source(&options);
     let mut child = world.command(&["load", "--quiet", &source, "sqlite:demo.db"]).spawn().unwrap();
     let patience = Duration::from_millis(100 + plan.below(700));
@@ -113,7 +116,8 @@ async fn consume(world: &World, plan: &mut Plan) {
 
 async fn check(seed: u64) {
     let mut plan = Plan(seed);
-    let world = World::new(1 + u32::try_from(plan.below(4)).unwrap()).await;
+    let options = Options { subscription_millis: 1500, ..Options::default() };
+    let world = World::with(options, 1 + u32::try_from(plan.below(4)).unwrap()).await;
     let script = world.kinesis.script();
     script.records_per_answer(3 + usize::try_from(plan.below(20)).unwrap());
     script.shards_per_page(2 + usize::try_from(plan.below(4)).unwrap());

@@ -51,6 +51,8 @@ pub struct Api {
     control: Client,
     /// For calls about records: each attempt counts against the limits of the shard, so the reader alone tries again.
     reads: Client,
+    /// For subscriptions: with connections of their own, so that what is sent and not taken holds up nothing else.
+    pushes: Client,
     /// For records, where the endpoint speaks it.
     cbor: Option<CborReads>,
     stream: StreamRef,
@@ -97,6 +99,7 @@ impl Api {
         });
         Self {
             control: Client::from_conf(builder(RetryConfig::standard()).build()),
+            pushes: Client::from_conf(builder(RetryConfig::disabled()).build()),
             reads: Client::from_conf(reads.build()),
             cbor,
             stream,

@@ -1,6 +1,6 @@
 //! Enhanced fan-out: the service sends the records of a shard to a registered consumer, in place of being asked for them.
 //!
-//! [`consumer`] finds or registers the consumer; [`FanOut`] is one shard of it, and hands out what came in the order in
+//! [`consumer()`] finds or registers the consumer; [`FanOut`] is one shard of it, and hands out what came in the order in
 //! which it came, nothing twice. A subscription lives five minutes at most; `renewal` makes a new one behind the last
 //! event, in a task of its own, so that pauses and silence are measured while nobody asks. That task reads one event ahead
 //! and no further: the connection holds the rest back.

@@ -55,7 +55,12 @@ pub enum From {
     /// Behind the saved position.
     Saved(Sequence),
     /// Within a record, behind the units of it that are durable.
-    Part(Part),
+    Part {
+        /// The record.
+        part: Part,
+        /// The one before it, if there was one.
+        behind: Option<Sequence>,
+    },
     /// With the first record of this instant or later: where an earlier run stood, which found none.
     Time(Millis),
     /// At its first record.
@@ -193,7 +198,7 @@ impl Lineage {
             Some(Saved { part: Some(part), sequence, .. })
                 if sequence.as_ref().is_none_or(|sequence| *sequence < part.sequence) =>
             {
-                return From::Part(part.clone());
+                return From::Part { part: part.clone(), behind: sequence.clone() };
             }
             Some(Saved { sequence: Some(sequence), .. }) => return From::Saved(sequence.clone()),
             Some(Saved { begins_at: Some(instant), .. }) => return From::Time(*instant),

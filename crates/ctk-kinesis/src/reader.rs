@@ -303,10 +303,11 @@ impl Reader for ShardReader {
             }
             (None, None) => None,
         };
-        if let (Some(part), Some(first)) = (self.part.take(), records.first_mut()) {
-            if part.sequence == first.sequence {
-                first.done = part.units;
-            }
+        if let Some(first) = records.first_mut()
+            && let Some(part) = self.part.take()
+            && part.sequence == first.sequence
+        {
+            first.done = part.units;
         }
         if let Some(last) = records.last() {
             self.position = Some(last.sequence.clone());

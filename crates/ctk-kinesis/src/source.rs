@@ -135,11 +135,11 @@ impl KinesisSource {
     fn reader(&mut self, ready: Ready) -> ShardReader {
         let last = match &ready.from {
             From::Saved(sequence) if self.at.as_ref() != Some(&ready.id) => Some(sequence.clone()),
-            From::Part(part) => Some(part.sequence.clone()),
+            From::Part { part, .. } => Some(part.sequence.clone()),
             _ => None,
         };
         let part = match &ready.from {
-            From::Part(part) => Some(part.clone()),
+            From::Part { part, .. } => Some(part.clone()),
             _ => None,
         };
         let start = match (ready.from, &self.start) {
@@ -147,7 +147,8 @@ impl KinesisSource {
                 Start::At(sequence)
             }
             (From::Saved(sequence), _) => Start::After(sequence),
-            (From::Part(part), _) => Start::At(part.sequence),
+            (From::Part { behind: Some(sequence), .. }, _) => Start::After(sequence),
+            (From::Part { part, behind: None }, _) => Start::At(part.sequence),
             (From::RunStart, StartAt::Latest) => Start::AtTime(self.service.started.0),
             (From::RunStart, StartAt::Time(instant)) => Start::AtTime(*instant),
             (From::Time(instant), _) if instant > 0 => Start::AtTime(instant),

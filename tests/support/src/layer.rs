@@ -17,8 +17,9 @@
 //! - Errors, throttles, late, broken, cut and refused answers, and pages that come again: by script, at the n-th call of an
 //!   operation or by chance.
 //!
-//! Still missing: shard filters. `DescribeStream` knows nothing of what the script says about shards. Enhanced fan-out is the
-//! emulator's own, except for faults; [`crate::pushes`] does what it does not.
+//! Still missing: shard filters. `DescribeStream` knows nothing of what the script says about shards. Subscriptions are the
+//! emulator's own, except for faults: it ignores positions and times, and begins each at the first record of the shard.
+//! [`crate::pushes`] does what it does not.
 
 mod broken;
 mod emulator;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aws_sdk_kinesis::{
-    config::{Builder, retry::RetryConfig},
     error::{ProvideErrorMetadata, SdkError},
     operation::subscribe_to_shard::SubscribeToShardOutput,
     primitives::DateTime,
@@ -76,12 +75,10 @@ impl Api {
         };
         let position =
             position.build().map_err(|_| ApiError::missing("SubscribeToShard", "a position"))?;
-        let call = self.control.subscribe_to_shard().consumer_arn(consumer_arn);
-        let call = call.shard_id(shard.as_str()).starting_position(position);
         // One call a second is allowed, so that of the loop that renews must be the only one that tries again.
-        let alone = Builder::new().retry_config(RetryConfig::disabled());
-        let answer = call.customize().config_override(alone).send().await;
-        answer.map(Subscription).map_err(|error| failed("SubscribeToShard", &self.control, error))
+        let call = self.pushes.subscribe_to_shard().consumer_arn(consumer_arn);
+        let answer = call.shard_id(shard.as_str()).starting_position(position).send().await;
+        answer.map(Subscription).map_err(|error| failed("SubscribeToShard", &self.pushes, error))
     }
 }
 

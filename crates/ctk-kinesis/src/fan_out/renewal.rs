@@ -90,17 +90,15 @@ impl<S: Subscribe> Renewal<S> {
                     self.report(Duration::ZERO, &"no event for 35 s");
                     Duration::ZERO
                 }
-                End::Failed(error) => match self.pause(&error) {
-                    Some(pause) => {
-                        self.report(pause, &error);
-                        pause
-                    }
-                    None => {
+                End::Failed(error) => {
+                    let Some(pause) = self.pause(&error) else {
                         // Whoever does not want it any more misses nothing.
                         drop(sender.send(Err(error)).await);
                         return;
-                    }
-                },
+                    };
+                    self.report(pause, &error);
+                    pause
+                }
             };
             due = (Instant::now() + pause).max(self.called + SPACING);
         }

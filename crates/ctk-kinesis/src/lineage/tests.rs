@@ -51,7 +51,7 @@ fn ready(lineage: &mut Lineage) -> String {
             From::Beginning => "0".to_owned(),
             From::Time(instant) => format!("@{instant}"),
             From::Saved(sequence) => sequence.to_string(),
-            From::Part(part) => format!("{}/{}", part.sequence, part.units),
+            From::Part { part, .. } => format!("{}/{}", part.sequence, part.units),
         };
         let lost = ready.lost.as_ref().map(|lost| format!("?{lost}")).unwrap_or_default();
         format!("{}:{from}{lost}", ready.id)

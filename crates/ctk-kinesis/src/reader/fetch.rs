@@ -87,7 +87,7 @@ impl ShardReader {
         }
         if let Some(fan_out) = &mut self.fan_out {
             let pushed = fan_out.take();
-            return self.pushed(pushed).await;
+            return Ok(self.pushed(pushed));
         }
         let Some(iterator) = &self.iterator else { return Ok(Fetched::Later(Duration::ZERO)) };
         self.pacer.call();
@@ -136,34 +136,19 @@ impl ShardReader {
     }
 
     /// Says what comes of what a subscription brought.
-    async fn pushed(
-        &mut self,
-        pushed: Option<Result<Records, ApiError>>,
-    ) -> Result<Fetched, KinesisError> {
-        let error = match pushed {
-            Some(Ok(answer)) => return Ok(self.answered(answer)),
-            Some(Err(error)) => error,
-            None => {
-                // Silence proves nothing. Where it may be the end, a poll tells.
-                if self.has_ended() || self.closed.load(Relaxed) {
-                    self.poll_from_here();
-                }
-                return Ok(Fetched::Later(Duration::ZERO));
-            }
-        };
-        match error.kind {
-            ApiErrorKind::InvalidArgument
-            | ApiErrorKind::Throttled
-            | ApiErrorKind::Unreachable
-            | ApiErrorKind::Internal => self.no_iterator(error).await,
-            ApiErrorKind::NotFound => self.gone(error).await,
-            ApiErrorKind::Expired | ApiErrorKind::Key => Err(self.service.refused(error)),
-            _ => {
+    fn pushed(&mut self, pushed: Option<Result<Records, ApiError>>) -> Fetched {
+        match pushed {
+            Some(Ok(answer)) => return self.answered(answer),
+            // A poll goes on, or tells what is wrong: a stream that is gone, and a consumer, are the same here.
+            Some(Err(error)) => {
                 warn!(shard = %self.shard, %error, "no enhanced fan-out; the shard is polled instead");
                 self.poll_from_here();
-                Ok(Fetched::Later(Duration::ZERO))
             }
+            // Silence proves nothing. Where it may be the end, a poll tells.
+            None if self.has_ended() || self.closed.load(Relaxed) => self.poll_from_here(),
+            None => {}
         }
+        Fetched::Later(Duration::ZERO)
     }
 
     /// Asks for records from now on.
@@ -203,7 +188,7 @@ impl ShardReader {
         }
     }
 
-    /// Says what comes of an error of `GetShardIterator`, or of a subscription.
+    /// Says what comes of an error of `GetShardIterator`.
     async fn no_iterator(&mut self, error: ApiError) -> Result<Fetched, KinesisError> {
         match error.kind {
             ApiErrorKind::Throttled | ApiErrorKind::Unreachable | ApiErrorKind::Internal => {

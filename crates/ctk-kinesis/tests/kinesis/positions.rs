@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ctk_flow::{Sequence, ShardId, Source};
+use ctk_flow::{Part, Sequence, ShardId, Source};
 use ctk_kinesis::Saved;
 use ctk_test_support::embedded::{Kinesis, Options};
 
@@ -98,4 +98,27 @@ async fn a_stream_is_created_and_waited_for() {
     assert_eq!(reading.payloads(), ["a-000"]);
     // A second time: it is there already.
     open(&kinesis.endpoint(), "s", options, HashMap::new()).await.expect("opens again");
+}
+
+/// A run ended within a record: the next one is told how many of its units are done, however many empty answers come first.
+#[tokio::test]
+async fn a_record_that_is_done_in_part_says_so() {
+    let kinesis = stream_of(1).await;
+    let mut sequences = Vec::new();
+    for payload in numbered("a", 5) {
+        let (_, sequence) = kinesis.put("s", "k", payload.as_bytes()).await.expect("taken");
+        sequences.push(Sequence::new(sequence));
+    }
+    for (behind, first) in [(None, 0), (Some(1), 2)] {
+        kinesis.script().empty_answers(2);
+        let saved = Saved {
+            sequence: behind.map(|behind: usize| sequences[behind].clone()),
+            part: Some(Part { sequence: sequences[first].clone(), units: 3 }),
+            ..Saved::default()
+        };
+        let saved = HashMap::from([(ShardId::new("shardId-000000000000"), saved)]);
+        let reading = load(&kinesis.endpoint(), "s", "", saved).await;
+        let done: Vec<_> = reading.records.iter().map(|(_, record)| record.done).collect();
+        assert_eq!(done, [&[3][..], &vec![0; 4 - first]].concat());
+    }
 }

@@ -21,8 +21,9 @@ use crate::{
 /// How often shards are looked for while following.
 const RELIST: Duration = Duration::from_secs(10);
 
-/// What one answer of Kinesis may hold (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html>).
-const ANSWER_BYTES: usize = 10 << 20;
+/// What one answer of Kinesis may take until its records are made: it holds 10 MiB of data
+/// (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html>), which are a third more on the wire in JSON.
+const ANSWER_BYTES: usize = 26 << 20;
 
 /// Loads.
 pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, CommandError> {

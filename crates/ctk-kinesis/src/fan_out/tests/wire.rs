@@ -40,14 +40,14 @@ async fn service(endpoint: &str) -> Arc<Service> {
         started: (Millis::try_from(since.as_millis()).unwrap(), Instant::now()),
         retention: Duration::ZERO,
         on_data_loss: crate::OnDataLoss::Fail,
-        children: std::sync::Mutex::default(),
+        children: Mutex::default(),
     })
 }
 
-async fn subscribed(endpoint: &str, shard: &str) -> FanOut {
+async fn subscribed(endpoint: &str, shard: &str, name: &str) -> FanOut {
     let service = service(endpoint).await;
     let (summary, _) = service.api.summary().await.expect("the stream is there");
-    let arn = consumer(&service, &summary.arn, "ctk").await.expect("it answers");
+    let arn = consumer(&service, &summary.arn, name).await.expect("it answers");
     FanOut::new(service, arn.expect("it knows consumers"), ShardId::new(shard))
 }
 
@@ -82,11 +82,11 @@ async fn put(client: &Client, payloads: std::ops::Range<u32>) -> Vec<String> {
     payloads
 }
 
-/// Records from before and during a subscription, then the end of the shard; each start; the children and a merge.
-async fn suite(client: &Client, endpoint: &str) {
+/// Records from before and during a subscription, and from a closed shard; the first subscription makes way for the next.
+async fn suite(client: &Client, endpoint: &str) -> Vec<String> {
     client.create_stream("s", 1).await.expect("the stream is created");
     let first = put(client, 0..20).await;
-    let mut fan_out = subscribed(endpoint, SHARD).await;
+    let mut fan_out = subscribed(endpoint, SHARD, "ctk").await;
     let (came, _) = collect(&mut fan_out, &Start::Earliest, |came, _| came.len() >= 20).await;
     assert_eq!(came, first);
     let second = put(client, 20..40).await;
@@ -94,54 +94,71 @@ async fn suite(client: &Client, endpoint: &str) {
     assert_eq!(came, second);
     drop(fan_out);
 
-    // Closed: to its end.
     client.split_shard("s", SHARD).await.expect("split");
+    let mut fan_out = subscribed(endpoint, SHARD, "ctk").await;
+    let (came, _) = collect(&mut fan_out, &Start::Earliest, |came, _| came.len() >= 40).await;
     let all = [first, second].concat();
-    let mut fan_out = subscribed(endpoint, SHARD).await;
+    assert_eq!(came, all);
+    all
+}
+
+#[tokio::test]
+async fn the_embedded_kinesis() {
+    let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
+    let endpoint = kinesis.endpoint();
+    let all = suite(&kinesis, &endpoint).await;
+    assert_eq!(kinesis.script().calls("RegisterStreamConsumer"), 1, "then it is found");
+
+    // Closed: to its end, and to that of a child that was merged.
+    let mut fan_out = subscribed(&endpoint, SHARD, "ctk").await;
     let (came, last) = collect(&mut fan_out, &Start::Earliest, |_, last| last.next.is_none()).await;
     assert_eq!(came, all);
     let children: Vec<&str> = last.children.iter().map(|child| child.id.as_str()).collect();
     assert_eq!(children, ["shardId-000000000001", "shardId-000000000002"]);
     assert!(last.children.iter().all(|child| child.parents == [ShardId::new(SHARD)]));
 
-    client.merge_shards("s", children[0], children[1]).await.expect("merge");
-    let mut fan_out = subscribed(endpoint, children[0]).await;
+    kinesis.merge_shards("s", children[0], children[1]).await.expect("merge");
+    let mut fan_out = subscribed(&endpoint, children[0], "ctk").await;
     let (came, last) = collect(&mut fan_out, &Start::Earliest, |_, last| last.next.is_none()).await;
     assert_eq!(came, Vec::<String>::new());
     let [merged] = last.children.as_slice() else { panic!("one child: {:?}", last.children) };
     assert_eq!(merged.parents.len(), 2);
 }
 
-#[tokio::test]
-async fn the_embedded_kinesis() {
-    let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
-    suite(&kinesis, &kinesis.endpoint()).await;
-    assert_eq!(kinesis.script().calls("RegisterStreamConsumer"), 1, "then it is found");
-}
-
+/// It honours what the other ignores, the start, and refuses a subscription beside another. It never says that a
+/// shard has ended, and that must not be made up.
 #[tokio::test]
 async fn kinesis_local() {
     let kinesis = KinesisLocal::start().await.expect("kinesis-local starts");
-    suite(&kinesis, &kinesis.endpoint()).await;
-}
+    let endpoint = kinesis.endpoint();
+    suite(&kinesis, &endpoint).await;
+    let mut closed = subscribed(&endpoint, SHARD, "closed").await;
+    let (_, last) = collect(&mut closed, &Start::Earliest, |came, _| came.len() >= 40).await;
+    assert!(last.next.is_some());
 
-#[tokio::test]
-async fn every_start() {
-    let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
-    kinesis.create_stream("s", 1).await.expect("the stream is created");
-    put(&kinesis, 0..3).await;
-    let (_, fourth) = kinesis.put("s", "k", b"003").await.expect("it is taken");
-    put(&kinesis, 4..6).await;
-    let check = async |start: Start, first: usize| {
-        let mut fan_out = subscribed(&kinesis.endpoint(), SHARD).await;
-        let (came, _) = collect(&mut fan_out, &start, |came, _| came.len() >= 6 - first).await;
-        let expected: Vec<String> = (first..6).map(|number| format!("{number:03}")).collect();
+    let shard = "shardId-000000000001";
+    let upper = (0..100).map(|number| (number.to_string(), format!("{number:03}")));
+    let mut own = Vec::new();
+    for (key, payload) in upper {
+        let put = kinesis.put("s", &key, payload.as_bytes()).await.expect("it is taken");
+        if put.0 == shard {
+            own.push((put.1, payload));
+        }
+    }
+    let check = async |name: &str, start: Start, first: usize| {
+        let expected: Vec<String> =
+            own.iter().skip(first).map(|(_, payload)| payload.clone()).collect();
+        let mut fan_out = subscribed(&endpoint, shard, name).await;
+        let (came, _) = collect(&mut fan_out, &start, |came, _| came.len() >= expected.len()).await;
         assert_eq!(came, expected, "{start:?}");
     };
-    check(Start::Earliest, 0).await;
-    check(Start::AtTime(0), 0).await;
-    check(Start::At(Sequence::new(fourth.as_str())), 3).await;
-    check(Start::After(Sequence::new(fourth.as_str())), 4).await;
+    let third = Sequence::new(own[3].0.as_str());
+    tokio::join!(
+        check("a", Start::Earliest, 0),
+        check("b", Start::AtTime(0), 0),
+        check("c", Start::At(third.clone()), 3),
+        check("d", Start::After(third.clone()), 4),
+    );
 }
 
 #[tokio::test]
@@ -151,7 +168,7 @@ async fn short_subscriptions_and_faults_neither_repeat_nor_skip() {
     kinesis.create_stream("s", 1).await.expect("the stream is created");
     kinesis.script().fault("SubscribeToShard", 2, Fault::Drop);
     kinesis.script().fault("SubscribeToShard", 4, Fault::INTERNAL);
-    let mut fan_out = subscribed(&kinesis.endpoint(), SHARD).await;
+    let mut fan_out = subscribed(&kinesis.endpoint(), SHARD, "ctk").await;
     let (mut came, mut expected) = (Vec::new(), Vec::new());
     for round in 0..6 {
         expected.extend(put(&kinesis, round * 10..round * 10 + 10).await);
@@ -162,6 +179,16 @@ async fn short_subscriptions_and_faults_neither_repeat_nor_skip() {
     }
     assert_eq!(came, expected);
     assert!(kinesis.script().calls("SubscribeToShard") >= 4, "it was renewed");
+}
+
+#[tokio::test]
+async fn a_refused_subscription_is_not_tried_again_by_the_sdk() {
+    let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
+    kinesis.script().fault_always("SubscribeToShard", Fault::INTERNAL);
+    let service = service(&kinesis.endpoint()).await;
+    let refused = service.api.subscribe("arn", &ShardId::new(SHARD), &Start::Earliest).await;
+    assert_eq!(refused.expect_err("refused").kind, ApiErrorKind::Internal);
+    assert_eq!(kinesis.script().calls("SubscribeToShard"), 1);
 }
 
 #[tokio::test]
@@ -192,6 +219,19 @@ async fn a_consumer_that_may_not_be_registered_is_no_failure() {
     assert!(consumer(&service, &summary.arn, "ctk").await.expect("no failure").is_some());
     let gone = consumer(&service, &summary.arn.replace("/s", "/t"), "ctk").await;
     assert!(matches!(gone, Err(crate::KinesisError::UnknownStream { .. })), "{gone:?}");
+}
+
+#[tokio::test]
+async fn a_consumer_is_registered_as_soon_as_there_is_room() {
+    let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
+    kinesis.create_stream("s", 1).await.expect("the stream is created");
+    // All attempts of the SDK at one call.
+    for call in 1..4 {
+        let full = Fault::Error { status: 400, code: "LimitExceededException" };
+        kinesis.script().fault("RegisterStreamConsumer", call, full);
+    }
+    subscribed(&kinesis.endpoint(), SHARD, "ctk").await;
+    assert_eq!(kinesis.script().calls("RegisterStreamConsumer"), 4);
 }
 
 /// Subscribes at the double, which grants it.
@@ -238,11 +278,11 @@ async fn errors_within_a_subscription_are_sorted_like_others() {
         ("ResourceInUseException", ApiErrorKind::InUse),
         ("ResourceNotFoundException", ApiErrorKind::NotFound),
         ("KMSThrottlingException", ApiErrorKind::Throttled),
-        ("KMSDisabledException", ApiErrorKind::Denied),
-        ("KMSInvalidStateException", ApiErrorKind::Denied),
-        ("KMSAccessDeniedException", ApiErrorKind::Denied),
-        ("KMSNotFoundException", ApiErrorKind::Denied),
-        ("KMSOptInRequired", ApiErrorKind::Denied),
+        ("KMSDisabledException", ApiErrorKind::Key),
+        ("KMSInvalidStateException", ApiErrorKind::Key),
+        ("KMSAccessDeniedException", ApiErrorKind::Key),
+        ("KMSNotFoundException", ApiErrorKind::Key),
+        ("KMSOptInRequired", ApiErrorKind::Key),
         ("InternalFailureException", ApiErrorKind::Internal),
         ("SomethingNew", ApiErrorKind::Internal),
     ] {
@@ -299,7 +339,7 @@ async fn dropping_it_ends_the_subscription() {
     let mut pushes = Pushes::start().await.expect("it starts");
     let service = service(&pushes.endpoint()).await;
     let mut fan_out = FanOut::new(service, "arn".into(), ShardId::new(SHARD));
-    let (_, pusher) = tokio::join!(fan_out.ready(&Start::Earliest), async {
+    let ((), pusher) = tokio::join!(fan_out.ready(&Start::Earliest), async {
         let pusher = pushes.subscriber().await.expect("somebody subscribes").accept();
         pusher.event(&json!({ "Records": [], "ContinuationSequenceNumber": "5" })).await;
         pusher
