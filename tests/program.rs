@@ -31,6 +31,9 @@ mod ledger;
 #[path = "program/load.rs"]
 mod load;
 #[cfg(test)]
+#[path = "program/loss.rs"]
+mod loss;
+#[cfg(test)]
 #[path = "program/producers.rs"]
 mod producers;
 #[cfg(test)]
