@@ -4,7 +4,7 @@
 #![no_main]
 
 use ctk_decode::{DecodeOptions, Decoder, Format};
-use ctk_flow::{Decode, Record, Sequence, ShardId};
+use ctk_flow::{Allowance, Decode, Record, Sequence, ShardId};
 use libfuzzer_sys::fuzz_target;
 use md5::{Digest, Md5};
 
@@ -13,9 +13,16 @@ fuzz_target!(|input: (bool, &[u8])| {
     let format = if raw { Format::Raw } else { Format::Json };
     let options = DecodeOptions { format, max_record_bytes: 1 << 20, ..DecodeOptions::default() };
     let data = [&[0xf3, 0x89, 0x9a, 0xc2][..], message, &Md5::digest(message)].concat();
-    let record =
-        Record { data, sequence: Sequence::new("1"), partition_key: None, arrived_at: None };
-    let changes = Decoder::new(options).decode(&ShardId::new("shard"), vec![record]);
+    let record = Record {
+        data,
+        sequence: Sequence::new("1"),
+        partition_key: None,
+        arrived_at: None,
+        done: 0,
+    };
+    let changes = Decoder::new(options)
+        .decode(&ShardId::new("shard"), &mut [record].into(), Allowance::ALL)
+        .changes;
     let ended = changes.len() as u64 + changes.dead_letters().len() as u64 + changes.filtered();
     assert_eq!(changes.units(), ended);
     assert!(ended > 0);

@@ -18,7 +18,7 @@ const AT_ONCE: usize = 6;
 const STEPS: u32 = 12;
 const KEYS: u64 = 8;
 
-/// Numbers that depend on the seed alone (SplitMix64).
+/// Numbers that depend on the seed alone (`SplitMix64`).
 struct Plan(u64);
 
 impl Plan {

@@ -133,26 +133,21 @@ impl KinesisSource {
     }
 
     fn reader(&mut self, ready: Ready) -> ShardReader {
-        let last = match &ready.from {
-            From::Saved(sequence) if self.at.as_ref() != Some(&ready.id) => Some(sequence.clone()),
-            From::Part { part, .. } => Some(part.sequence.clone()),
-            _ => None,
-        };
-        let part = match &ready.from {
-            From::Part { part, .. } => Some(part.clone()),
-            _ => None,
-        };
-        let start = match (ready.from, &self.start) {
-            (From::Saved(sequence), _) if self.at.as_ref() == Some(&ready.id) => {
-                Start::At(sequence)
+        let is_at = self.at.as_ref() == Some(&ready.id);
+        let (start, last, part) = match (ready.from, &self.start) {
+            (From::Saved(sequence), _) if is_at => (Start::At(sequence), None, None),
+            (From::Saved(sequence), _) => (Start::After(sequence.clone()), Some(sequence), None),
+            (From::Part { part, behind }, _) => {
+                let record = part.sequence.clone();
+                let start = behind.map_or(Start::At(record.clone()), Start::After);
+                (start, Some(record), Some(part))
             }
-            (From::Saved(sequence), _) => Start::After(sequence),
-            (From::Part { behind: Some(sequence), .. }, _) => Start::After(sequence),
-            (From::Part { part, behind: None }, _) => Start::At(part.sequence),
-            (From::RunStart, StartAt::Latest) => Start::AtTime(self.service.started.0),
-            (From::RunStart, StartAt::Time(instant)) => Start::AtTime(*instant),
-            (From::Time(instant), _) if instant > 0 => Start::AtTime(instant),
-            (From::Time(_) | From::Beginning | From::RunStart, _) => Start::Earliest,
+            (From::RunStart, StartAt::Latest) => {
+                (Start::AtTime(self.service.started.0), None, None)
+            }
+            (From::RunStart, StartAt::Time(instant)) => (Start::AtTime(*instant), None, None),
+            (From::Time(instant), _) if instant > 0 => (Start::AtTime(instant), None, None),
+            (From::Time(_) | From::Beginning | From::RunStart, _) => (Start::Earliest, None, None),
         };
         debug!(shard = %ready.id, ?start, "shard handed out");
         let closed = Arc::new(AtomicBool::new(ready.closed));

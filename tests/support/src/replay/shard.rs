@@ -22,6 +22,7 @@ const ANSWER_BYTES: u64 = 10 << 20;
 
 /// A shard, open for ever, of which nothing is trimmed.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::rc_buffer, reason = "lists grow in place until the shard is shared")]
 pub(super) struct Shard {
     index: usize,
     /// The shard whose records these are: its own, unless it is alike to another.

@@ -33,7 +33,7 @@ pub(super) fn markdown(ctk: &Path, folder: &Path) -> Result<String> {
             "not all was read: {}",
             measured.printed
         );
-        let read = u64::from(SHARDS) * RECORDS * RECORD_BYTES as u64 >> 20;
+        let read = (u64::from(SHARDS) * RECORDS * RECORD_BYTES as u64) >> 20;
         // Writing into a text cannot fail.
         _ = writeln!(
             table,
