@@ -22,20 +22,18 @@ fn listing(text: &str) -> Vec<ShardListing> {
 fn saved(text: &str) -> HashMap<ShardId, Saved> {
     let row = |row: &str| {
         let (shard, state) = row.split_once('=').expect("shard=state");
-        let saved = match state {
-            "end" => Saved { finished: true, ..Saved::default() },
-            "none" => Saved::default(),
-            state => match state.strip_prefix('@') {
-                Some(instant) => Saved { begins_at: instant.parse().ok(), ..Saved::default() },
-                None => {
-                    let (sequence, part) = state.split_once('+').unwrap_or((state, ""));
-                    let part = part.split_once('/').map(|(sequence, units)| Part {
-                        sequence: Sequence::new(sequence),
-                        units: units.parse().expect("a number"),
-                    });
-                    Saved { sequence: Some(Sequence::new(sequence)), part, ..Saved::default() }
-                }
-            },
+        let (sequence, part) = state.split_once('+').unwrap_or((state, ""));
+        let part = part.split_once('/').map(|(sequence, units)| Part {
+            sequence: Sequence::new(sequence),
+            units: units.parse().expect("a number"),
+        });
+        let saved = match (state, state.strip_prefix('@')) {
+            ("end", _) => Saved { finished: true, ..Saved::default() },
+            ("none", _) => Saved::default(),
+            (_, Some(instant)) => Saved { begins_at: instant.parse().ok(), ..Saved::default() },
+            (_, None) => {
+                Saved { sequence: Some(Sequence::new(sequence)), part, ..Saved::default() }
+            }
         };
         (ShardId::new(shard), saved)
     };
