@@ -95,6 +95,28 @@ async fn a_dry_run_writes_nothing() {
         .await;
     assert_shown!(ended.shown(0));
     assert_eq!(world.files(), [""; 0]);
+
+    let source = world.source("&checkpointer=target&fan_out=me&create=true");
+    let ended = world.run(&["load", "--dry-run", &source, "sqlite:demo.db"]).await;
+    let expected =
+        "reading:     sent to the consumer me, which would be registered if it is missing\n";
+    assert!(ended.stdout.contains(expected), "{ended:?}");
+    let script = world.kinesis.script();
+    assert_eq!(script.calls("RegisterStreamConsumer") + script.calls("CreateStream"), 0);
+}
+
+#[tokio::test]
+async fn records_are_sent_to_a_consumer() {
+    let world = World::with_sensors().await;
+    let options = "&checkpointer=target&fan_out=me";
+    for expected in ["2 records read = 2 written", "0 records read"] {
+        let said = world.load(options, "sqlite:demo.db").await;
+        assert!(said.contains(expected), "{said}");
+    }
+    let script = world.kinesis.script();
+    assert_eq!(script.calls("RegisterStreamConsumer"), 1, "it stays registered");
+    assert!(script.calls("SubscribeToShard") >= 2);
+    assert_eq!(world.query("demo.db", "SELECT count(*) FROM demo").await, ["2"]);
 }
 
 #[tokio::test]

@@ -42,7 +42,9 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
     // From here on a signal ends the run in the usual way.
     let stop = CancellationToken::new();
     let received = signals::listen(ui, &stop)?;
+    let fan_out = config.fan_out.clone();
     if arguments.dry_run {
+        // Neither a stream nor a consumer is made.
         (config.create, config.fan_out) = (None, None);
     }
     let opened = KinesisSource::open(&config, target.saved.clone(), now);
@@ -59,7 +61,7 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
         source = KinesisSource::open(&config, target.saved.clone(), now).await?;
     }
     if arguments.dry_run {
-        return dry_run(&source, &config, &target, ui);
+        return dry_run(&source, &config, fan_out, &target, ui);
     }
     if config.checkpoint.checkpointer == Checkpointer::None {
         note_that_nothing_is_remembered(&config, ui);
@@ -175,18 +177,25 @@ fn note_that_nothing_is_remembered(config: &KinesisConfig, ui: &Ui) {
 fn dry_run(
     source: &KinesisSource,
     config: &KinesisConfig,
+    fan_out: Option<String>,
     target: &Prepared,
     ui: &Ui,
 ) -> Result<ExitCode, CommandError> {
+    let fan_out = fan_out.map(|name| {
+        format!(
+            "reading:     sent to the consumer {name}, which would be registered if it is missing\n"
+        )
+    });
     let (stream, shards) = (source.stream(), source.shards());
     let closed = shards.iter().filter(|shard| shard.closed).count() as u64;
     let known = shards.iter().filter(|shard| target.saved.contains_key(&shard.id)).count() as u64;
     let text = format!(
-        "stream:      {} ({}, {} of them closed)\nstart:       {}\nends:        {}\ntarget:      {}\ncheckpoints: {}\n\
+        "stream:      {} ({}, {} of them closed)\n{}start:       {}\nends:        {}\ntarget:      {}\ncheckpoints: {}\n\
          nothing was read, nothing was written\n",
         stream.arn,
         count(shards.len() as u64, "shard"),
         thousands(closed),
+        fan_out.unwrap_or_default(),
         start(&config.start),
         if config.once { "when all that is there now is read" } else { "when it is interrupted" },
         target.describe(),
