@@ -297,6 +297,58 @@ fn what_is_not_built_is_refused_by_name() {
 }
 
 #[test]
+fn how_records_come() {
+    let consumer = |text: &str, expected: Result<Option<&str>, &str>| {
+        let expected = expected.map(|name| name.map(str::to_owned));
+        check(text, |config| config.fan_out, expected);
+    };
+    let bad = "option `fan_out` is not a name of up to 128 letters, digits, `_`, `.` and `-`";
+    consumer("kinesis:?table=s", Ok(None));
+    consumer("kinesis:?table=s&fan_out=my-app_1.2", Ok(Some("my-app_1.2")));
+    consumer("kinesis:?table=s&fan-out=me", Ok(Some("me")));
+    consumer("kinesis:?table=s&fan_out=my%20app", Err(bad));
+    consumer(&format!("kinesis:?table=s&fan_out={}", "x".repeat(129)), Err(bad));
+
+    let protocol = |text: &str, expected: Result<Protocol, &str>| {
+        check(text, |config| config.protocol, expected);
+    };
+    protocol("kinesis:?table=s", Ok(Protocol::Auto));
+    protocol("kinesis:?table=s&protocol=json", Ok(Protocol::Json));
+    protocol("kinesis:?table=s&protocol=cbor", Ok(Protocol::Cbor));
+    protocol(
+        "kinesis:?table=s&protocol=xml",
+        Err("option `protocol` is not one of `auto`, `json`, `cbor`"),
+    );
+}
+
+#[test]
+fn what_becomes_of_losses_and_of_what_producers_send() {
+    let loss = |text: &str, expected: Result<OnDataLoss, &str>| {
+        check(text, |config| config.on_data_loss, expected);
+    };
+    loss("kinesis:?table=s", Ok(OnDataLoss::Fail));
+    loss("kinesis:?table=s&on_data_loss=continue", Ok(OnDataLoss::Continue));
+    loss(
+        "kinesis:?table=s&on_data_loss=ignore",
+        Err("option `on_data_loss` is not one of `fail`, `continue`"),
+    );
+    let format = |text: &str, expected: Result<Format, &str>| {
+        check(text, |config| config.decode.format, expected);
+    };
+    format("kinesis:?table=s&format=cloudwatch-logs", Ok(Format::CloudWatchLogs));
+    format("kinesis:?table=s&format=cloudwatch_logs", Ok(Format::CloudWatchLogs));
+    format(
+        "kinesis:?table=s&format=cloudwatch-logs&parse_json=false",
+        Err("`format` and `parse_json` contradict each other"),
+    );
+    let aggregation = |text: &str, expected: Result<Aggregation, &str>| {
+        check(text, |config| config.decode.aggregation, expected);
+    };
+    aggregation("kinesis:?table=s", Ok(Aggregation::Auto));
+    aggregation("kinesis:?table=s&aggregation=none", Ok(Aggregation::None));
+}
+
+#[test]
 fn unknown_options_are_refused() {
     let error = read("kinesis:?table=s&regoin_name=x").expect_err("unknown");
     assert_eq!(error.hint().as_deref(), Some("did you mean `region_name`?"));

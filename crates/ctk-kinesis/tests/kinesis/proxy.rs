@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use ctk_flow::{Next, Source};
 use ctk_test_support::{
     embedded::{Kinesis, Options},
     script::{Claim, Fault, Script},
@@ -9,7 +10,7 @@ use ctk_test_support::{
 use tokio::task::JoinSet;
 
 use super::{
-    reading::{load, numbered, put},
+    reading::{Reading, drain, load, numbered, open, put, step},
     through_the_loop::{Kept, run},
 };
 
@@ -161,4 +162,45 @@ async fn a_stuck_shard_gets_a_new_iterator() {
 #[tokio::test]
 async fn a_summary_that_ends_in_the_middle_is_asked_for_again() {
     check("summary", |script| script.fault("DescribeStreamSummary", 1, Fault::Cut)).await;
+}
+
+/// A long gap in a shard: empty answers, each a little nearer to the tip, and no reason to begin anew.
+#[tokio::test]
+async fn thousands_of_empty_answers_are_read_through() {
+    const ANSWERS: u64 = 3000;
+    let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
+    kinesis.create_stream("s", 1).await.expect("the stream is created");
+    put(&kinesis, "s", &numbered("a", 5)).await;
+    let script = kinesis.script();
+    script.empty_answers(ANSWERS);
+    let mut source = open(&kinesis.endpoint(), "s", "", HashMap::new()).await.expect("opens");
+    let mut reader = source.readers().await.expect("listed").remove(0);
+    let mut reading = Reading::default();
+    while reading.records.is_empty() {
+        // The waits are left out: they are those of the API for one reader.
+        assert!(matches!(step(&mut reader, &mut reading).await, Next::Read { .. }));
+    }
+    assert_eq!(reading.payloads(), numbered("a", 5));
+    assert_eq!((script.calls("GetRecords"), script.calls("GetShardIterator")), (ANSWERS + 1, 1));
+}
+
+/// What a shard became stands in its last answer, so its children begin without another listing.
+#[tokio::test]
+async fn children_that_are_told_are_not_listed_again() {
+    // One at the start, and one for each child at its end, which may have been closed meanwhile.
+    for (told, listings) in [(true, 3), (false, 4)] {
+        let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
+        kinesis.create_stream("s", 1).await.expect("the stream is created");
+        put(&kinesis, "s", &numbered("a", 5)).await;
+        let script = kinesis.script();
+        script.child_shards(told);
+        let mut source = open(&kinesis.endpoint(), "s", "", HashMap::new()).await.expect("opens");
+        // After the listing, so that nobody knows of them yet.
+        kinesis.split_shard("s", SHARD).await.expect("split");
+        put(&kinesis, "s", &numbered("b", 10)).await;
+        let mut reading = Reading::default();
+        drain(&mut source, &mut reading).await;
+        assert_eq!(reading.sorted(), [numbered("a", 5), numbered("b", 10)].concat());
+        assert_eq!(script.calls("ListShards"), listings, "told: {told}");
+    }
 }
