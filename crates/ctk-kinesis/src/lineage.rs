@@ -84,6 +84,8 @@ pub struct Ready {
     pub reached: Option<Millis>,
     /// A shard before it that was not read to its end, and is gone.
     pub lost: Option<ShardId>,
+    /// Its parent told of it, and no listing did so far.
+    pub is_new: bool,
 }
 
 /// The family of a stream's shards, as far as it is listed.
@@ -92,6 +94,8 @@ pub struct Lineage {
     saved: HashMap<ShardId, Saved>,
     scope: Scope,
     listed: BTreeMap<ShardId, ShardListing>,
+    /// Those among them that no listing showed.
+    told: HashSet<ShardId>,
     /// The shards of the first listing.
     first: Option<HashSet<ShardId>>,
     handed_out: HashSet<ShardId>,
@@ -105,6 +109,7 @@ impl Lineage {
             saved,
             scope,
             listed: BTreeMap::new(),
+            told: HashSet::new(),
             first: None,
             handed_out: HashSet::new(),
             finished: HashSet::new(),
@@ -114,6 +119,7 @@ impl Lineage {
     /// Takes a whole listing in place of the last one.
     pub fn list(&mut self, listing: Vec<ShardListing>) {
         self.listed = listing.into_iter().map(|shard| (shard.id.clone(), shard)).collect();
+        self.told.clear();
         if self.first.is_none() {
             self.first = Some(self.listed.keys().cloned().collect());
         }
@@ -122,7 +128,10 @@ impl Lineage {
     /// Takes shards that became known between two listings.
     pub fn add(&mut self, shards: Vec<ShardListing>) {
         for shard in shards {
-            self.listed.entry(shard.id.clone()).or_insert(shard);
+            if !self.listed.contains_key(&shard.id) {
+                self.told.insert(shard.id.clone());
+                self.listed.insert(shard.id.clone(), shard);
+            }
         }
     }
 
@@ -146,6 +155,7 @@ impl Lineage {
                     before: before.clone(),
                     reached: self.saved.get(&shard.id).and_then(|saved| saved.begins_at),
                     lost,
+                    is_new: self.told.contains(&shard.id),
                 });
             }
             before = Some(shard.id.clone());

@@ -85,6 +85,8 @@ pub(crate) struct Beginning {
     pub(crate) reached: Option<Millis>,
     /// A parent whose rest is lost.
     pub(crate) lost: Option<ShardId>,
+    /// Its parent told of it, and no listing did so far.
+    pub(crate) is_new: bool,
 }
 
 /// Reads one shard.
@@ -102,6 +104,8 @@ pub struct ShardReader {
     probe: Option<Probe>,
     /// A parent whose rest is lost, which is not told yet.
     lost: Option<ShardId>,
+    /// The service may not show it to everybody yet.
+    is_new: bool,
     /// There is a gap before the next records, which is not told yet.
     gap: bool,
     watchdog: Watchdog,
@@ -128,7 +132,7 @@ impl ShardReader {
         pace: Pace,
         consumer: Option<Arc<str>>,
     ) -> Self {
-        let Beginning { start, part, last, reached, lost } = beginning;
+        let Beginning { start, part, last, reached, lost, is_new } = beginning;
         Self {
             horizon: Horizon::new(service.retention, last, reached),
             fan_out: consumer.map(|arn| FanOut::new(Arc::clone(&service), arn, shard.clone())),
@@ -141,6 +145,7 @@ impl ShardReader {
             iterator: None,
             probe: None,
             lost,
+            is_new,
             gap: false,
             watchdog: Watchdog::new(pace.patience),
             closed,

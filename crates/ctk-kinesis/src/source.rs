@@ -153,7 +153,8 @@ impl KinesisSource {
         let closed = Arc::new(AtomicBool::new(ready.closed));
         self.closed.insert(ready.id.clone(), Arc::clone(&closed));
         let shard = (ready.id, ready.before);
-        let beginning = Beginning { start, part, last, reached: ready.reached, lost: ready.lost };
+        let Ready { reached, lost, is_new, .. } = ready;
+        let beginning = Beginning { start, part, last, reached, lost, is_new };
         let (service, consumer) = (Arc::clone(&self.service), self.consumer.clone());
         ShardReader::new(service, shard, beginning, closed, self.until, self.pace, consumer)
     }

@@ -22,6 +22,8 @@ use crate::{
 
 /// How often a start time is tried again that the service takes for the future, once a second.
 const CLOCK_ATTEMPTS: u32 = 120;
+/// How often a shard that its parent told of is looked for, once a second.
+const NEW_ATTEMPTS: u32 = 30;
 /// After so many failures in a row the iterator is suspected: some servers answer 500 to one that they do not know.
 const SUSPICIOUS: u32 = 4;
 /// Between two looks at the oldest record of a shard that begins with a gap: the rate that AWS allows one reader.
@@ -45,6 +47,8 @@ pub(super) struct Patience {
     renewals: Backoff,
     /// Start times in the future.
     early: u32,
+    /// Looks at a new shard that is not there yet.
+    missing: u32,
 }
 
 impl Default for Patience {
@@ -54,6 +58,7 @@ impl Default for Patience {
             faults: Backoff::broken(),
             renewals: Backoff::broken(),
             early: 0,
+            missing: 0,
         }
     }
 }
@@ -218,6 +223,11 @@ impl ShardReader {
     /// Tells a shard that expired from a stream that is gone. There is no more of it to be had either way, and what was left in
     /// it is lost: the run must not take that for its end.
     async fn gone(&mut self, error: ApiError) -> Result<Fetched, KinesisError> {
+        if self.is_new && self.position.is_none() && self.patience.missing < NEW_ATTEMPTS {
+            self.patience.missing += 1;
+            debug!(shard = %self.shard, "the shard is not to be seen yet");
+            return Ok(Fetched::Later(Duration::from_secs(1)));
+        }
         let listed = list_all(&self.service).await?;
         if listed.iter().any(|shard| shard.id == self.shard) {
             let place = self.place();

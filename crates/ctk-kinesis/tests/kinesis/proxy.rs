@@ -194,6 +194,10 @@ async fn children_that_are_told_are_not_listed_again() {
         put(&kinesis, "s", &numbered("a", 5)).await;
         let script = kinesis.script();
         script.child_shards(told);
+        if told {
+            // It may take a moment until the service shows them.
+            script.fault("GetShardIterator", 2, Fault::NOT_FOUND);
+        }
         let mut source = open(&kinesis.endpoint(), "s", "", HashMap::new()).await.expect("opens");
         // After the listing, so that nobody knows of them yet.
         kinesis.split_shard("s", SHARD).await.expect("split");
