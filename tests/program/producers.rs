@@ -64,11 +64,11 @@ async fn a_run_that_ends_within_an_aggregate_is_gone_on_from_there() {
 async fn the_checkpoint_stands_between_two_units() {
     let world = world_with_aggregates().await;
     world.load("&checkpointer=target&max_records=4", "sqlite:demo.db").await;
-    let row = "SELECT (sequence IS NULL) || ' ' || substr(part, -2) FROM kinesis_checkpoints";
-    assert_eq!(world.query("demo.db", row).await, ["1 /4"]);
+    let row = "SELECT (sequence IS NULL) || ' ' || substr(part, -4) FROM kinesis_checkpoints";
+    assert_eq!(world.query("demo.db", row).await, ["1 /4/0"]);
     world.load("&checkpointer=target&max_records=4", "sqlite:demo.db").await;
-    let row = "SELECT (sequence < part) || ' ' || substr(part, -2) FROM kinesis_checkpoints";
-    assert_eq!(world.query("demo.db", row).await, ["1 /1"]);
+    let row = "SELECT (sequence < part) || ' ' || substr(part, -4) FROM kinesis_checkpoints";
+    assert_eq!(world.query("demo.db", row).await, ["1 /1/0"]);
     world.load("&checkpointer=target", "sqlite:demo.db").await;
     let row = "SELECT (sequence IS NOT NULL) || ' ' || (part IS NULL) FROM kinesis_checkpoints";
     assert_eq!(world.query("demo.db", row).await, ["1 1"]);
@@ -125,4 +125,33 @@ async fn records_without_a_partition_key_have_none() {
     world.load("", "sqlite:demo.db").await;
     let keys = "SELECT count(*) FROM demo WHERE _kinesis ->> 'partition' IS NULL";
     assert_eq!(world.query("demo.db", keys).await, ["2"]);
+}
+
+/// The address names where to begin, and the checkpoint says that this record is done in part: the checkpoint wins.
+#[tokio::test]
+async fn a_start_at_a_record_that_is_done_in_part_goes_on_within_it() {
+    let world = World::new(1).await;
+    let lines: Vec<String> = (0..5).map(|id| format!(r#"{{"id":{id}}}"#)).collect();
+    let lines = lines.join("\n");
+    let (shard, sequence) = world.kinesis.put("demo", "default", lines.as_bytes()).await.unwrap();
+    let options = format!(
+        "&format=ndjson&checkpointer=target&envelope=none&max_records=3&start=at:{shard}:{sequence}"
+    );
+    for expected in ["0,1,2", "0,1,2,3,4", "0,1,2,3,4"] {
+        world.load(&options, "sqlite:demo.db").await;
+        let ids = "SELECT group_concat(id) FROM (SELECT id FROM demo ORDER BY rowid)";
+        assert_eq!(world.query("demo.db", ids).await, [expected]);
+    }
+}
+
+/// Three lines are done; what would that mean for one value?
+#[tokio::test]
+async fn a_record_is_not_gone_on_with_in_another_format() {
+    let world = World::new(1).await;
+    world.put(b"1\n2\n3\n4\n5\n").await;
+    world.load("&format=ndjson&checkpointer=target&max_records=3", "sqlite:demo.db").await;
+    let other = world.source("&format=raw&checkpointer=target");
+    assert_shown!(world.run(&["load", &other, "sqlite:demo.db"]).await.shown(1));
+    let said = world.load("&format=ndjson&checkpointer=target", "sqlite:demo.db").await;
+    assert!(said.contains("2 records read = 2 written"), "{said}");
 }

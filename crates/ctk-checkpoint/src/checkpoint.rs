@@ -76,6 +76,7 @@ impl Checkpoint {
             part: self.part.clone(),
             reached: self.begins_at,
             finished: self.finished,
+            anew: false,
         }
     }
 
@@ -84,6 +85,7 @@ impl Checkpoint {
         let mut stored = self.position();
         if let (Some(stored), Some(new)) = (stored.furthest(), position.furthest())
             && new < stored
+            && !position.anew
         {
             return Saved::Behind { stored: stored.0.clone() };
         }
@@ -97,15 +99,17 @@ impl Checkpoint {
     }
 }
 
-/// Returns a part as text: the record, `/`, and how many of its units are done.
+/// Returns a part as text: the record, how many of its units are done, and the form in which they were counted.
 pub(crate) fn part_text(part: &Part) -> String {
-    format!("{}/{}", part.sequence, part.units)
+    format!("{}/{}/{}", part.sequence, part.units, part.form)
 }
 
 /// Reads what [`part_text`] wrote; nothing else is ever written.
 pub(crate) fn parse_part(text: &str) -> Option<Part> {
-    let (sequence, units) = text.split_once('/')?;
-    Some(Part { sequence: Sequence::new(sequence), units: units.parse().ok()? })
+    let (sequence, rest) = text.split_once('/')?;
+    let (units, form) = rest.split_once('/')?;
+    let (units, form) = (units.parse().ok()?, form.parse().ok()?);
+    Some(Part { sequence: Sequence::new(sequence), units, form })
 }
 
 /// A checkpoint as JSON output: names and order are those of the Python `ctk`, and stay as they are.
@@ -137,10 +141,10 @@ mod tests {
 
     #[test]
     fn parts_are_read_as_they_are_written() {
-        let part = Part { sequence: Sequence::new("4965"), units: 17 };
-        assert_eq!(part_text(&part), "4965/17");
-        assert_eq!(parse_part("4965/17"), Some(part));
-        for other in ["", "4965", "4965/", "4965/x", "/"] {
+        let part = Part { sequence: Sequence::new("4965"), units: 17, form: 3 };
+        assert_eq!(part_text(&part), "4965/17/3");
+        assert_eq!(parse_part("4965/17/3"), Some(part));
+        for other in ["", "4965", "4965/", "4965/x", "4965/17", "4965/17/300", "//"] {
             assert_eq!(parse_part(other), None, "{other}");
         }
     }

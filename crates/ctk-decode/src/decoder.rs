@@ -95,6 +95,21 @@ impl Decoder {
 }
 
 impl Decode for Decoder {
+    fn form(&self) -> u8 {
+        let DecodeOptions { format, compression, aggregation, .. } = self.options;
+        // Stored with positions: a new format gets a new number.
+        let format = match format {
+            Format::Json => 0,
+            Format::Ndjson => 1,
+            Format::Raw => 2,
+            Format::CloudWatchLogs => 3,
+        };
+        let is_left = |left: bool, bit: u8| if left { bit } else { 0 };
+        format
+            + is_left(compression == Compression::None, 64)
+            + is_left(aggregation == Aggregation::None, 128)
+    }
+
     fn decode(
         &self,
         shard: &ShardId,
@@ -112,8 +127,10 @@ impl Decode for Decoder {
             }
         }
         let begun = records.front().filter(|record| record.done > 0);
-        let part =
-            begun.map(|record| Part { sequence: record.sequence.clone(), units: record.done });
+        let part = begun.map(|record| {
+            let sequence = record.sequence.clone();
+            Part { sequence, units: record.done, form: self.form() }
+        });
         let (changes, upto) = work.finish();
         Decoded { changes, upto, part }
     }

@@ -128,6 +128,11 @@ pub struct Decoded {
 
 /// Turns records into changes. Pure: no I/O, no clock, no failure; what cannot be decoded is a dead letter.
 pub trait Decode: Send + Sync + 'static {
+    /// Returns a mark of the way in which records are taken apart: where it differs, so may the number of their units.
+    fn form(&self) -> u8 {
+        0
+    }
+
     /// Takes records from the front, until the allowance is used up or none is left.
     ///
     /// A record of many units may be taken in part: it stays at the front, and [`Record::done`] says how far it is. When

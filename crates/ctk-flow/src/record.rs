@@ -116,6 +116,8 @@ pub struct Position {
     pub reached: Option<Millis>,
     /// The shard is closed and everything in it is done.
     pub finished: bool,
+    /// What was known of the shard before is given up: this takes its place, even where it is not further.
+    pub anew: bool,
 }
 
 /// A record of which only the first units are done.
@@ -125,12 +127,14 @@ pub struct Part {
     pub sequence: Sequence,
     /// How many of its units are done.
     pub units: u32,
+    /// How the record is taken apart ([`crate::Decode::form`]): units of one form say nothing about those of another.
+    pub form: u8,
 }
 
 impl Position {
     /// Returns the position of a shard of which nothing is known.
     pub fn new(shard: ShardId) -> Self {
-        Self { shard, sequence: None, part: None, reached: None, finished: false }
+        Self { shard, sequence: None, part: None, reached: None, finished: false, anew: false }
     }
 
     /// Returns what decides which of two positions in a shard is further.
@@ -140,8 +144,12 @@ impl Position {
         part.max(self.sequence.as_ref().map(|sequence| (sequence, u32::MAX)))
     }
 
-    /// Moves on to what `other` says, but never back.
+    /// Moves on to what `other` says, but never back, unless it says so.
     pub fn advance(&mut self, other: &Self) {
+        if other.anew {
+            self.clone_from(other);
+            return;
+        }
         if other.furthest() > self.furthest() {
             if other.sequence.is_some() {
                 self.sequence.clone_from(&other.sequence);
@@ -161,7 +169,10 @@ mod tests {
     fn positions_move_on_and_never_back() {
         let at = |sequence: Option<&str>, part: Option<(&str, u32)>| Position {
             sequence: sequence.map(Sequence::new),
-            part: part.map(|(sequence, units)| Part { sequence: Sequence::new(sequence), units }),
+            part: part.map(|(sequence, units)| {
+                let sequence = Sequence::new(sequence);
+                Part { sequence, units, form: 0 }
+            }),
             ..Position::new(ShardId::new("s"))
         };
         let check = |from: Position, to: Position, expected: Position| {
@@ -183,6 +194,9 @@ mod tests {
         check(ten.clone(), within, ten.clone());
         check(at(Some("12"), Some(("10", 3))), ten, at(Some("12"), Some(("10", 3))));
         check(none.clone(), at(None, Some(("1", 1))), at(None, Some(("1", 1))));
+        // What was given up is no measure any more, until it is replaced.
+        let anew = Position { anew: true, ..at(Some("9"), None) };
+        check(at(Some("10"), None), anew.clone(), anew);
         // The rest goes forward by itself.
         let later = Position { reached: Some(5), finished: true, ..none.clone() };
         check(later.clone(), none.clone(), later.clone());

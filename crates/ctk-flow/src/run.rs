@@ -127,11 +127,24 @@ impl<D: Decode, T: Target, C: Claims> Run<D, T, C> {
         let mut shards = JoinSet::new();
         let mut failure = None;
         loop {
-            let listed = tokio::select! {
-                biased;
-                () = run.stop.cancelled() => Ok(Vec::new()),
-                listed = source.readers() => listed,
+            // Listing may take its time; what happens to the shards meanwhile is seen, and told to the source afterwards.
+            let mut finished = Vec::new();
+            let mut listing = Box::pin(source.readers());
+            let listed = loop {
+                tokio::select! {
+                    biased;
+                    () = run.stop.cancelled() => break Ok(Vec::new()),
+                    listed = &mut listing => break listed,
+                    Some(ended) = shards.join_next() => {
+                        finished.extend(run.ended(ended, &mut failure));
+                    }
+                    error = run.target.failed() => run.fail(&mut failure, RunError::Target(error)),
+                }
             };
+            drop(listing);
+            for shard in &finished {
+                source.finished(shard);
+            }
             match listed {
                 Ok(readers) => {
                     for reader in readers {
@@ -139,6 +152,10 @@ impl<D: Decode, T: Target, C: Claims> Run<D, T, C> {
                     }
                 }
                 Err(error) => run.fail(&mut failure, RunError::List(error)),
+            }
+            if !finished.is_empty() && !run.stop.is_cancelled() {
+                // They may have children, which that listing was not asked for.
+                continue;
             }
             if shards.is_empty() && (run.stop.is_cancelled() || run.plan.relist.is_none()) {
                 break;
@@ -148,11 +165,8 @@ impl<D: Decode, T: Target, C: Claims> Run<D, T, C> {
                     let mut ended = Some(ended);
                     // Those that ended at the same time are told together: one look for children serves them all.
                     while let Some(shard) = ended {
-                        match shard {
-                            Ok((shard, Ok(End::Finished))) => source.finished(&shard),
-                            Ok((_, Ok(End::CaughtUp | End::Stopped))) => {}
-                            Ok((_, Err(error))) => run.fail(&mut failure, error),
-                            Err(error) => run.fail(&mut failure, RunError::Broken(error)),
+                        if let Some(shard) = run.ended(shard, &mut failure) {
+                            source.finished(&shard);
                         }
                         ended = shards.try_join_next();
                     }
@@ -166,6 +180,21 @@ impl<D: Decode, T: Target, C: Claims> Run<D, T, C> {
         }
         let closed = run.target.close().await.map_err(RunError::Close);
         failure.map_or(closed, Err)
+    }
+
+    /// Returns the shard, if it was read to its end; notes what it failed with.
+    fn ended(
+        &self,
+        ended: Result<(ShardId, Result<End, RunError>), JoinError>,
+        failure: &mut Option<RunError>,
+    ) -> Option<ShardId> {
+        match ended {
+            Ok((shard, Ok(End::Finished))) => return Some(shard),
+            Ok((_, Ok(End::CaughtUp | End::Stopped))) => {}
+            Ok((_, Err(error))) => self.fail(failure, error),
+            Err(error) => self.fail(failure, RunError::Broken(error)),
+        }
+        None
     }
 
     fn fail(&self, first: &mut Option<RunError>, error: RunError) {

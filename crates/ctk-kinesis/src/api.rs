@@ -173,8 +173,9 @@ impl Api {
         };
         let answer =
             call.send().await.map_err(|error| failed("ListShards", &self.control, error))?;
-        let shards = answer.shards.unwrap_or_default().into_iter().map(listing).collect();
-        Ok(ShardPage { shards, next: answer.next_token })
+        let missing = || ApiError::missing("ListShards", "Shards");
+        let shards = answer.shards.ok_or_else(missing)?.into_iter().map(listing).collect();
+        Ok(ShardPage { shards, next: answer.next_token.filter(|next| !next.is_empty()) })
     }
 
     /// Returns an iterator, good for five minutes.

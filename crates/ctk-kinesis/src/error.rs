@@ -67,6 +67,14 @@ pub enum KinesisError {
         /// How long was waited.
         seconds: u64,
     },
+    /// The service does not say which shards there are.
+    #[error("the shards of stream {stream} could not be listed within {seconds} s")]
+    NotListed {
+        /// The stream.
+        stream: String,
+        /// How long was waited.
+        seconds: u64,
+    },
     /// The identity may not do it.
     #[error("access to stream {stream} is denied (region {region})")]
     Denied {
@@ -152,7 +160,9 @@ impl KinesisError {
             Self::UnknownStream { .. } => {
                 "check the name and the region; create=true creates the stream"
             }
-            Self::NotActive { .. } => "wait for the stream, or raise describe_timeout",
+            Self::NotActive { .. } | Self::NotListed { .. } => {
+                "wait for the stream, or raise describe_timeout"
+            }
             Self::Denied { source, .. } => match source.kind {
                 ApiErrorKind::Key => {
                     "the stream is encrypted: its key must be enabled, and its policy and yours must allow kms:Decrypt"
@@ -175,7 +185,7 @@ impl KinesisError {
                 "shards that expired are no longer listed; start=earliest reads all that is left"
             }
             Self::BadPosition { .. } => {
-                "the stream may have been deleted and created again since; a new checkpointer_name starts afresh, on_data_loss=continue goes on with the oldest record"
+                "it belongs to another shard, or to an earlier stream of this name; a new checkpointer_name starts afresh, on_data_loss=continue goes on with the oldest record"
             }
         })
     }

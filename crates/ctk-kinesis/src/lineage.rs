@@ -32,6 +32,8 @@ pub struct Saved {
     /// What arrived before this instant is durable, or was not to be read: where a shard without a sequence begins. Zero is
     /// its beginning.
     pub begins_at: Option<Millis>,
+    /// No run left it: the user gave the position.
+    pub is_given: bool,
 }
 
 impl Saved {
@@ -233,9 +235,24 @@ impl Lineage {
                 && !self.finished.contains(id)
                 && self.saved.get(id).is_none_or(|saved| !saved.finished)
         };
-        // Without any row there was no earlier run that could have missed something.
-        let is_new = !self.saved.is_empty() && !self.saved.contains_key(&shard.id);
-        shard.parents.iter().find(is_lost).filter(|_| is_new).cloned()
+        if self.saved.contains_key(&shard.id) {
+            return None;
+        }
+        // One that was begun; or one that no run saw, where a shard that was read is gone and nobody knows its children.
+        let is_missed = |id: &&ShardId| self.saved.contains_key(id) || self.has_orphans();
+        shard.parents.iter().filter(is_lost).find(is_missed).cloned()
+    }
+
+    /// Returns true when a shard that an earlier run read is gone, and none that is listed comes from it: a generation was born
+    /// and expired since.
+    fn has_orphans(&self) -> bool {
+        let is_parent = |id: &ShardId| {
+            let is_its_child = |shard: &ShardListing| shard.parents.contains(id);
+            self.listed.values().any(is_its_child)
+        };
+        self.saved
+            .iter()
+            .any(|(id, saved)| !saved.is_given && !self.listed.contains_key(id) && !is_parent(id))
     }
 
     fn has_position(&self, shard: &ShardId) -> bool {

@@ -47,7 +47,7 @@ const MARGIN: Millis = 1000;
 const SILENT_ANSWERS: u32 = 5;
 /// Arrival times are not exact
 /// (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_Record.html>), so what an empty answer proves is dated back.
-const SLACK: Millis = 600_000;
+const SLACK: Millis = 60_000;
 /// What a shard takes in a second (<https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html>).
 const BYTES_PER_SECOND: f64 = 1_048_576.0;
 /// What an answer may hold (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html>).
@@ -293,18 +293,33 @@ impl Reader for ShardReader {
             Fetched::Later(wait) => return Ok(Answer::nothing(Next::Read { wait })),
             Fetched::Gone => return Ok(Answer { gap: true, ..Answer::nothing(Next::Closed) }),
         };
-        let Records { mut records, next: iterator, behind, children } = answer;
-        let next = match records.last() {
+        let Records { mut records, next: mut iterator, behind, children } = answer;
+        let mut next = match records.last() {
             _ if iterator.is_none() => Next::Closed,
             Some(last) => self.after_records(last.arrived_at),
             None => self.after_nothing(behind, was_closed).await?,
         };
+        if next == Next::Closed && iterator.is_none() && children.is_empty() && !was_closed {
+            // Some servers leave the iterator out by mistake, and an open shard must not be taken for finished.
+            if self.is_closed().await? {
+                self.closed.store(true, Relaxed);
+            } else {
+                warn!(shard = %self.shard, "an answer without an iterator, though the shard is open; asking again");
+                self.begin_anew();
+                iterator = Some(String::new());
+                next = Next::Read { wait: self.pause_after_a_fault() };
+            }
+        }
         // From here on nothing waits, so a dropped future leaves the position where it was.
+        let now = self.service.now();
         let reached = match (records.last(), behind) {
-            (Some(last), _) => last.arrived_at,
+            // What comes from the future would never grow old.
+            (Some(last), _) => last.arrived_at.map(|arrived| arrived.min(now)),
             (None, Some(behind)) => {
                 let behind = Millis::try_from(behind.as_millis()).unwrap_or(Millis::MAX);
-                Some(self.service.now().saturating_sub(behind).saturating_sub(SLACK))
+                let place = now.saturating_sub(behind).saturating_sub(SLACK);
+                // Near the oldest record, an empty answer promises nothing to later runs.
+                Some(place).filter(|place| self.service.keeps(place.saturating_sub(SLACK)))
             }
             (None, None) => None,
         };
@@ -317,8 +332,8 @@ impl Reader for ShardReader {
         if let Some(last) = records.last() {
             self.position = Some(last.sequence.clone());
         }
-        self.horizon.moved(self.position.as_ref(), reached);
-        if iterator.is_none() {
+        self.horizon.moved(self.position.as_ref(), reached, now);
+        if next == Next::Closed {
             self.service.note_children(children);
         }
         // The watchdog may have dropped it, and wants a new one.

@@ -1,7 +1,10 @@
 //! What the source and its readers share: the API, the names for errors, and the clock of the run.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -16,6 +19,9 @@ use crate::{
     error::KinesisError,
 };
 
+/// An iterator lives for five minutes, so a shorter sleep makes none expire.
+const SLEEP: Millis = 240_000;
+
 /// The stream, as it was opened.
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -26,6 +32,8 @@ pub(crate) struct Service {
     pub(crate) region: String,
     /// The time at which the run started, and the instant at which that was.
     pub(crate) started: (Millis, Instant),
+    /// What the clock lost since, while the machine slept.
+    pub(crate) slept: Slept,
     /// How long the stream keeps records; zero when that is not known.
     pub(crate) retention: Duration,
     pub(crate) on_data_loss: OnDataLoss,
@@ -33,12 +41,38 @@ pub(crate) struct Service {
     pub(crate) children: Mutex<Vec<ShardListing>>,
 }
 
+/// What a clock lost that stands still while the machine sleeps.
+#[derive(Debug, Default)]
+pub(crate) struct Slept {
+    millis: AtomicI64,
+    /// When that was looked at; locked while somebody looks.
+    looked: tokio::sync::Mutex<Option<Instant>>,
+}
+
 impl Service {
+    /// Looks at the clock of the service after something expired that should not have: the machine may have slept, and its
+    /// own clock with it. Once a minute at most.
+    pub(crate) async fn look_at_the_clock(&self) {
+        // Who does not get it finds it looked at by somebody else.
+        let Ok(mut looked) = self.slept.looked.try_lock() else { return };
+        if looked.is_some_and(|at| at.elapsed() < Duration::from_mins(1)) {
+            return;
+        }
+        let Ok((_, Some(date))) = self.api.summary().await else { return };
+        *looked = Some(Instant::now());
+        let lost = date.saturating_sub(self.now());
+        if lost > SLEEP {
+            warn!(seconds = lost / 1000, "the machine seems to have slept");
+            self.slept.millis.fetch_add(lost, Relaxed);
+        }
+    }
+
     /// Takes over the clock of the service when ours differs: what is newer than the start of the run is judged by arrival
     /// times, which the service makes. A clock that is minutes slow would else end a run before its backlog is read, and one
     /// that is fast would let `latest` skip what comes next. The SDK corrects its signatures in the same way.
-    pub(crate) fn set_clock(&mut self, date: Option<Millis>) {
-        let Some(date) = date else { return };
+    pub(crate) fn set_clock(&mut self, date: Option<Millis>, stream_created_at: Millis) {
+        // A date from before the stream was there is none: something on the way made it up.
+        let Some(date) = date.filter(|date| *date >= stream_created_at) else { return };
         let ours = self.now();
         // A date is cut to the second and travels a while.
         if (date - 1500..date + 3000).contains(&ours) {
@@ -55,7 +89,8 @@ impl Service {
     /// Returns the time of the run's clock.
     pub(crate) fn now(&self) -> Millis {
         let (millis, instant) = self.started;
-        millis.saturating_add(i64::try_from(instant.elapsed().as_millis()).unwrap_or(i64::MAX))
+        let elapsed = i64::try_from(instant.elapsed().as_millis()).unwrap_or(i64::MAX);
+        millis.saturating_add(elapsed).saturating_add(self.slept.millis.load(Relaxed))
     }
 
     /// Returns true when the stream still keeps what arrived at `instant`, as far as that is known.

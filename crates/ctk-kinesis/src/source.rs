@@ -11,7 +11,7 @@ use std::{
 
 use ctk_flow::{Failure, Millis, ShardId, Source};
 use tokio::time::{Instant, sleep};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use crate::{
     api::{Api, ApiErrorKind, ShardListing, Start, Status, StreamSummary},
@@ -22,7 +22,7 @@ use crate::{
     listing::list_all,
     pacer::Backoff,
     reader::{Beginning, Pace, ShardReader, Until},
-    service::Service,
+    service::{Service, Slept},
 };
 
 /// A listing is good for this long, unless a shard ended and the service did not say what became of it.
@@ -75,6 +75,7 @@ impl KinesisSource {
                 .map_or_else(|| format!("the AWS endpoint of {region}"), str::to_owned),
             region,
             started: (now, Instant::now()),
+            slept: Slept::default(),
             retention: Duration::ZERO,
             on_data_loss: config.on_data_loss,
             children: Mutex::default(),
@@ -83,14 +84,18 @@ impl KinesisSource {
             create(&service, shards).await?;
         }
         let (stream, clock) = wait_until_active(&service, config.describe_timeout).await?;
-        service.set_clock(clock);
+        service.set_clock(clock, stream.created_at);
         service.retention = stream.retention;
         choose_protocol(&service).await?;
         let consumer = match &config.fan_out {
             Some(name) => fan_out::consumer(&service, &stream.arn, name).await?,
             None => None,
         };
-        let shards = list_all(&service).await?;
+        let listed = tokio::time::timeout(config.describe_timeout, list_all(&service)).await;
+        let shards = listed.map_err(|_| KinesisError::NotListed {
+            stream: stream.name.clone(),
+            seconds: config.describe_timeout.as_secs(),
+        })??;
         debug!(stream = %stream.arn, shards = shards.len(), "stream opened");
         let (saved, at) = with_start(saved, &config.start, &shards, &stream)?;
         let scope = if config.once { Scope::UntilCaughtUp } else { Scope::Following };
@@ -115,6 +120,20 @@ impl KinesisSource {
             listed: Some(Instant::now()),
             closed: HashMap::new(),
         })
+    }
+
+    /// Returns the source as it goes on from other positions than those it was opened with, and begins elsewhere without any.
+    /// Only before the first reader is asked for.
+    pub fn going_on_from(
+        mut self,
+        saved: HashMap<ShardId, Saved>,
+        start: &StartAt,
+    ) -> Result<Self, KinesisError> {
+        let (saved, at) = with_start(saved, start, &self.shards, &self.stream)?;
+        self.lineage = Lineage::new(saved, self.scope);
+        self.lineage.list(self.shards.clone());
+        (self.start, self.at) = (start.clone(), at);
+        Ok(self)
     }
 
     /// Returns what the service said about the stream when it was opened.
@@ -215,8 +234,9 @@ fn with_start(
     let (StartAt::At { shard, sequence } | StartAt::After { shard, sequence }) = start else {
         return Ok((saved, None));
     };
-    let row = saved.entry(shard.clone()).or_default();
-    if row.sequence.is_some() || row.finished {
+    let given = Saved { is_given: true, ..Saved::default() };
+    let row = saved.entry(shard.clone()).or_insert(given);
+    if row.sequence.is_some() || row.part.is_some() || row.finished {
         return Ok((saved, None));
     }
     if !shards.iter().any(|listed| listed.id == *shard) {
@@ -271,12 +291,8 @@ async fn wait_until_active(
         let over = Instant::now() >= deadline;
         let status = match service.api.summary().await {
             Ok((summary, clock)) => match summary.status {
-                Status::Active => return Ok((summary, clock)),
-                Status::Updating if over => {
-                    warn!(stream = %summary.name, "the stream is UPDATING; reading goes on meanwhile");
-                    return Ok((summary, clock));
-                }
-                Status::Updating => "UPDATING",
+                // While shards are split and merged, all of them can be read.
+                Status::Active | Status::Updating => return Ok((summary, clock)),
                 Status::Creating => "CREATING",
                 Status::Deleting => "DELETING",
             },

@@ -273,8 +273,10 @@ impl Prepared {
 }
 
 fn saved(checkpoint: Checkpoint) -> (ShardId, Saved) {
-    let Checkpoint { shard_id, sequence, part, finished, begins_at, .. } = checkpoint;
-    (shard_id, Saved { sequence, part, finished, begins_at })
+    let Checkpoint { shard_id, sequence, part, finished, begins_at, updated_at, .. } = checkpoint;
+    // A tool that notes no time wrote the row when it had come that far.
+    let begins_at = begins_at.or(updated_at.filter(|_| sequence.is_some()));
+    (shard_id, Saved { sequence, part, finished, begins_at, is_given: false })
 }
 
 /// An empty variable of the environment is none.

@@ -148,7 +148,7 @@ mod tests {
         row.checkpoint.sequence = Some(Sequence::new("10"));
         row.checkpoint.finished = true;
         row.checkpoint.begins_at = Some(0);
-        row.checkpoint.part = parse_part("11/3");
+        row.checkpoint.part = parse_part("11/3/0");
         row.checkpoint.stream = StreamIdentity { arn: Some("arn".into()), created_at: Some(5) };
         row.owner = Some("me".into());
         row.lease_until = Some(99);

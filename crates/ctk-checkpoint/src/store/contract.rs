@@ -127,7 +127,7 @@ async fn remembers_what_is_finished(store: &impl CheckpointStore) {
 
 async fn stands_between_the_units_of_a_record(store: &impl CheckpointStore) {
     let part = |sequence: &str, units: u32| {
-        let part = Some(Part { sequence: Sequence::new(sequence), units });
+        let part = Some(Part { sequence: Sequence::new(sequence), units, form: 5 });
         Position { part, ..Position::new(shard(1)) }
     };
     let check = async |position: Position, saved: Saved, expected: Position| {
@@ -145,6 +145,9 @@ async fn stands_between_the_units_of_a_record(store: &impl CheckpointStore) {
     check(part("10", 7), Saved::Written, within).await;
     check(at(1, "10"), Saved::Written, at(1, "10")).await;
     check(part("10", 8), behind(), at(1, "10")).await;
+    // Unless what is stored is given up.
+    check(Position { anew: true, ..part("2", 1) }, Saved::Written, part("2", 1)).await;
+    check(at(1, "3"), Saved::Written, at(1, "3")).await;
 }
 
 async fn remembers_how_far_time_is(store: &impl CheckpointStore) {

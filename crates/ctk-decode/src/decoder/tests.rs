@@ -377,6 +377,23 @@ fn log_events_become_rows() {
     }
 }
 
+#[test]
+fn what_is_taken_apart_otherwise_has_another_form() {
+    let mut forms: Vec<u8> = Vec::new();
+    for format in [Format::Json, Format::Ndjson, Format::Raw, Format::CloudWatchLogs] {
+        for compression in [Compression::Auto, Compression::None] {
+            for aggregation in [Aggregation::Auto, Aggregation::None] {
+                let options = DecodeOptions { format, compression, aggregation, ..JSON };
+                forms.push(Decoder::new(options).form());
+            }
+        }
+    }
+    let count = forms.len();
+    forms.sort_unstable();
+    forms.dedup();
+    assert_eq!((forms.len(), forms[0]), (count, 0));
+}
+
 /// Memory: a payload that grows beyond the room is left for a larger one, and is no dead letter for that.
 #[test]
 fn a_payload_waits_for_room() {

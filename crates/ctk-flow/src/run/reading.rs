@@ -44,6 +44,8 @@ struct Reading<R> {
     rest: Option<Rest>,
     /// The time that was noted last.
     noted: Option<Millis>,
+    /// There was a gap, and the next position takes the place of what is saved.
+    anew: bool,
 }
 
 /// What of an answer is not decoded yet.
@@ -82,9 +84,9 @@ impl<D: Decode, T: Target, C: Claims> Run<D, T, C> {
         }
         let count = self.ledger.shard(&shard);
         let shard = shard.clone();
-        let end =
-            self.read(Reading { reader, shard: shard.clone(), count, rest: None, noted: None });
-        let end = end.await;
+        let reading =
+            Reading { reader, shard: shard.clone(), count, rest: None, noted: None, anew: false };
+        let end = self.read(reading).await;
         self.ledger.leave(&shard);
         let claim = |source| RunError::Claim { shard: shard.clone(), source };
         let released = self.claims.release(&shard).await.map_err(claim);
@@ -173,6 +175,7 @@ impl<D: Decode, T: Target, C: Claims> Run<D, T, C> {
         count.behind(behind);
         if gap {
             self.ledger.gap();
+            reading.anew = true;
         }
         let is_later = |record: &Record| record.arrived_at > self.plan.until;
         if self.plan.until.is_some()
@@ -216,6 +219,7 @@ impl<D: Decode, T: Target, C: Claims> Run<D, T, C> {
             part,
             reached: rest.reached.filter(|_| is_whole),
             finished: is_whole && next == Next::Closed,
+            anew: reading.anew,
         };
         let left = rest.records.iter().map(|record| record.data.len()).sum();
         self.ledger.read(changes.units(), rest.bytes - left);
@@ -224,10 +228,12 @@ impl<D: Decode, T: Target, C: Claims> Run<D, T, C> {
             || upto.finished
             || upto.reached.is_some_and(|reached| {
                 let noted = reading.noted.unwrap_or(0);
-                reached >= noted + WORTH_NOTING || next == Next::CaughtUp && reached > noted
+                reached >= noted.saturating_add(WORTH_NOTING)
+                    || next == Next::CaughtUp && reached > noted
             });
         if is_worth_it {
             reading.noted = upto.reached.or(reading.noted);
+            reading.anew = false;
         }
         let changes = is_worth_it.then_some(changes);
         let reserved = if next == Next::AT_ONCE && !is_whole {

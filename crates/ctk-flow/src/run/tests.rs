@@ -1,6 +1,7 @@
 //! The loop with fakes and a paused clock: fail at every call, in three ways, start again, and count.
 
 use super::*;
+use crate::ports::{Answer, Reader};
 use fake::{Fault, How, UNITS, World};
 
 mod fake;
@@ -125,6 +126,48 @@ async fn a_target_that_fails_while_nobody_writes_ends_the_run() {
     assert!(matches!(result, Err(RunError::Target(_))), "{result:?}");
     assert!(world.all_released());
     world.check("broken");
+}
+
+/// A shard that fails after a while, and a listing that never answers.
+struct Stuck {
+    listings: u32,
+}
+
+struct Failing;
+
+impl Source for Stuck {
+    type Reader = Failing;
+
+    async fn readers(&mut self) -> Result<Vec<Failing>, Failure> {
+        self.listings += 1;
+        if self.listings > 1 {
+            std::future::pending::<()>().await;
+        }
+        Ok(vec![Failing])
+    }
+
+    fn finished(&mut self, _: &ShardId) {}
+}
+
+impl Reader for Failing {
+    fn shard(&self) -> &ShardId {
+        static SHARD: std::sync::LazyLock<ShardId> = std::sync::LazyLock::new(|| ShardId::new("s"));
+        &SHARD
+    }
+
+    async fn read(&mut self) -> Result<Answer, Failure> {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        Err("it failed".into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_fails_while_shards_are_listed_ends_the_run() {
+    let world = World::with_reshards(true, None);
+    let plan = Plan { relist: Some(Duration::from_secs(10)), ..World::plan() };
+    let ended =
+        tokio::time::timeout(Duration::from_mins(1), world.run_on(Stuck { listings: 0 }, plan));
+    assert!(matches!(ended.await, Ok(Err(RunError::Read { .. }))));
 }
 
 #[tokio::test(start_paused = true)]

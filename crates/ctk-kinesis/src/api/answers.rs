@@ -35,13 +35,21 @@ pub(super) fn summary(summary: StreamDescriptionSummary) -> StreamSummary {
 }
 
 pub(super) fn listing(shard: Shard) -> ShardListing {
+    // What is absent may come as an empty text.
+    let is_there = |text: &String| !text.is_empty();
     let parents = [shard.parent_shard_id, shard.adjacent_parent_shard_id];
     ShardListing {
         id: ShardId::new(&shard.shard_id),
-        parents: parents.into_iter().flatten().map(|parent| ShardId::new(&parent)).collect(),
+        parents: parents
+            .into_iter()
+            .flatten()
+            .filter(is_there)
+            .map(|parent| ShardId::new(&parent))
+            .collect(),
         closed: shard
             .sequence_number_range
-            .is_some_and(|range| range.ending_sequence_number.is_some()),
+            .and_then(|range| range.ending_sequence_number)
+            .is_some_and(|ending| is_there(&ending)),
     }
 }
 

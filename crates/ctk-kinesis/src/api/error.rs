@@ -50,6 +50,11 @@ struct Said {
 }
 
 impl ApiError {
+    /// An answer that cannot be right.
+    pub(crate) fn odd(operation: &'static str, problem: &str) -> Self {
+        Self::said(ApiErrorKind::Other, operation, problem.to_owned(), None)
+    }
+
     pub(super) fn missing(operation: &'static str, member: &str) -> Self {
         Self::said(ApiErrorKind::Other, operation, format!("the answer lacks {member}"), None)
     }

@@ -26,6 +26,7 @@ fn saved(text: &str) -> HashMap<ShardId, Saved> {
         let part = part.split_once('/').map(|(sequence, units)| Part {
             sequence: Sequence::new(sequence),
             units: units.parse().expect("a number"),
+            form: 0,
         });
         let saved = match (state, state.strip_prefix('@')) {
             ("end", _) => Saved { finished: true, ..Saved::default() },
@@ -96,6 +97,7 @@ fn what_may_be_read_first() {
     check("c<b,d", "b=end d=8", "c:0?d");
     // A generation that no run ever saw, since another one did run.
     check("c<b", "a=end", "c:0?b");
+    check("c<b;d", "d=3", "c:start d:3");
     check("c<b;d", "a=7 d=3", "c:0?b d:3");
     check("c<b;d", "a=7 c=3", "c:3 d:start");
     check("d<b", "", "d:start");

@@ -6,11 +6,11 @@
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
-use ctk_flow::Sequence;
+use ctk_flow::{Millis, Sequence};
 use ctk_url::time::format_instant;
 use tracing::{debug, warn};
 
-use super::ShardReader;
+use super::{SILENT_ANSWERS, ShardReader};
 use crate::{
     api::{ApiError, ApiErrorKind, Records, Start},
     config::OnDataLoss,
@@ -24,6 +24,8 @@ use crate::{
 const CLOCK_ATTEMPTS: u32 = 120;
 /// How often a shard that its parent told of is looked for, once a second.
 const NEW_ATTEMPTS: u32 = 30;
+/// How often a service may repeat records, each time from a new iterator on, before it is taken at its word.
+const REPEATS: u32 = 5;
 /// After so many failures in a row the iterator is suspected: some servers answer 500 to one that they do not know.
 const SUSPICIOUS: u32 = 4;
 /// Between two looks at the oldest record of a shard that begins with a gap: the rate that AWS allows one reader.
@@ -49,6 +51,8 @@ pub(super) struct Patience {
     early: u32,
     /// Looks at a new shard that is not there yet.
     missing: u32,
+    /// Answers that began at or before the position.
+    repeats: u32,
 }
 
 impl Default for Patience {
@@ -59,6 +63,7 @@ impl Default for Patience {
             renewals: Backoff::broken(),
             early: 0,
             missing: 0,
+            repeats: 0,
         }
     }
 }
@@ -67,6 +72,8 @@ impl Default for Patience {
 #[derive(Debug, Default)]
 pub(super) struct Probe {
     iterator: Option<String>,
+    /// Empty answers that said nothing about the tip.
+    silent: u32,
 }
 
 impl ShardReader {
@@ -92,12 +99,12 @@ impl ShardReader {
         }
         if let Some(fan_out) = &mut self.fan_out {
             let pushed = fan_out.take();
-            return Ok(self.pushed(pushed));
+            return self.pushed(pushed);
         }
         let Some(iterator) = &self.iterator else { return Ok(Fetched::Later(Duration::ZERO)) };
         self.pacer.call();
         match self.service.api.get_records(iterator, self.limit).await {
-            Ok(answer) => Ok(self.answered(answer)),
+            Ok(answer) => self.answered(answer),
             Err(error) => self.no_records(error).await,
         }
     }
@@ -123,7 +130,12 @@ impl ShardReader {
         }
     }
 
-    fn answered(&mut self, answer: Records) -> Fetched {
+    /// Returns how long to wait after an answer that makes no sense.
+    pub(super) fn pause_after_a_fault(&mut self) -> Duration {
+        self.patience.faults.pause()
+    }
+
+    fn answered(&mut self, mut answer: Records) -> Result<Fetched, KinesisError> {
         let done: Option<&Sequence> = match (&self.position, &self.start) {
             (Some(position), _) | (None, Start::After(position)) => Some(position),
             (None, _) => None,
@@ -132,16 +144,31 @@ impl ShardReader {
             && first.sequence <= *done
         {
             // It was handed out before. A new iterator, from behind it, tells what really comes next.
-            warn!(shard = %self.shard, sequence = %first.sequence, "the service repeats records; asking again");
-            self.begin_anew();
-            return Fetched::Later(self.patience.faults.pause());
+            self.patience.repeats += 1;
+            if self.patience.repeats <= REPEATS {
+                warn!(shard = %self.shard, sequence = %first.sequence, "the service repeats records; asking again");
+                self.begin_anew();
+                return Ok(Fetched::Later(self.patience.faults.pause()));
+            }
+            let done = done.clone();
+            answer.records.retain(|record| record.sequence > done);
+            if answer.records.is_empty() {
+                let error = ApiError::odd("GetRecords", "only records before the position come");
+                return Err(self.service.bad_position(&self.shard, &Start::After(done), error));
+            }
         }
-        self.patience = Patience::default();
-        Fetched::Answer(answer)
+        // An answer without an iterator is judged by its reader, and may be a fault.
+        if answer.next.is_some() {
+            self.patience = Patience::default();
+        }
+        Ok(Fetched::Answer(answer))
     }
 
     /// Says what comes of what a subscription brought.
-    fn pushed(&mut self, pushed: Option<Result<Records, ApiError>>) -> Fetched {
+    fn pushed(
+        &mut self,
+        pushed: Option<Result<Records, ApiError>>,
+    ) -> Result<Fetched, KinesisError> {
         match pushed {
             Some(Ok(answer)) => return self.answered(answer),
             // A poll goes on, or tells what is wrong: a stream that is gone, and a consumer, are the same here.
@@ -153,7 +180,7 @@ impl ShardReader {
             None if self.has_ended() || self.closed.load(Relaxed) => self.poll_from_here(),
             None => {}
         }
-        Fetched::Later(Duration::ZERO)
+        Ok(Fetched::Later(Duration::ZERO))
     }
 
     /// Asks for records from now on.
@@ -186,6 +213,7 @@ impl ShardReader {
                 let pause = renewals.pause();
                 let wait = if renewals.failures > 1 { pause } else { Duration::ZERO };
                 self.begin_anew();
+                self.service.look_at_the_clock().await;
                 Ok(Fetched::Later(wait))
             }
             ApiErrorKind::NotFound => self.gone(error).await,
@@ -280,8 +308,19 @@ impl ShardReader {
             }
         };
         let oldest = answer.records.first();
-        let is_at_the_tip = answer.behind.is_none_or(|behind| behind.is_zero());
-        if oldest.is_none() && answer.next.is_some() && !is_at_the_tip {
+        let is_over = match answer.behind {
+            None => {
+                probe.silent += 1;
+                probe.silent >= SILENT_ANSWERS
+            }
+            Some(behind) => {
+                let behind = Millis::try_from(behind.as_millis()).unwrap_or(Millis::MAX);
+                // Nothing that is done is kept, if the first that is kept is later than all of it.
+                let place = self.service.now().saturating_sub(behind);
+                behind == 0 || self.horizon.is_passed(place)
+            }
+        };
+        if oldest.is_none() && answer.next.is_some() && !is_over {
             probe.iterator = answer.next;
             return Ok(Some(LOOK));
         }
@@ -289,7 +328,7 @@ impl ShardReader {
         if self.horizon.judge(oldest.map(|record| (&record.sequence, record.arrived_at))) {
             let done = match self.horizon.reached() {
                 Some(reached) => format!("it was read up to {}", format_instant(reached)),
-                None => "it was read before by a tool that noted no time".to_owned(),
+                None => "nobody noted up to which time it was read".to_owned(),
             };
             let kept = match oldest.map(|record| record.arrived_at) {
                 Some(Some(arrived)) => {

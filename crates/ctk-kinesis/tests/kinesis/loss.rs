@@ -43,14 +43,11 @@ async fn refused(kinesis: &Kinesis, saved: Positions) -> String {
 async fn a_position_that_has_expired_is_told() {
     let (kinesis, sequences) = stream().await;
     kinesis.script().trim("s", SHARD, &sequences[10]);
-    for begins_at in [Some(now() - 2 * DAY), None] {
+    let cases = [(Some(now() - 2 * DAY), "it was read up to 20"), (None, "nobody noted")];
+    for (begins_at, upto) in cases {
         let error = refused(&kinesis, saved(Some(&sequences[4]), begins_at)).await;
-        assert!(
-            error.starts_with(&format!(
-                "records of shard {SHARD} of stream s may be lost: it was read"
-            )),
-            "{error}"
-        );
+        let expected = format!("records of shard {SHARD} of stream s may be lost: {upto}");
+        assert!(error.starts_with(&expected), "{error}");
         assert!(error.contains("and the oldest record that is kept is of 20"), "{error}");
     }
     // It is gone over, once, when the user wants that.
@@ -143,4 +140,88 @@ async fn a_position_of_another_stream_can_be_given_up() {
     let reading = load(&kinesis.endpoint(), "s", CONTINUE, saved(Some(foreign), None)).await;
     assert_eq!(reading.payloads(), numbered("a", 20));
     assert_eq!(reading.gaps, 1);
+}
+
+/// The retention was raised, as the hint advises: what expired before that is gone all the same.
+#[tokio::test]
+async fn a_longer_retention_brings_nothing_back() {
+    let (kinesis, sequences) = stream().await;
+    let longer = serde_json::json!({ "StreamName": "s", "RetentionPeriodHours": 168 });
+    kinesis.call("IncreaseStreamRetentionPeriod", longer).await.expect("it is raised");
+    kinesis.script().trim("s", SHARD, &sequences[10]);
+    refused(&kinesis, saved(Some(&sequences[4]), Some(now() - 3 * DAY))).await;
+}
+
+/// Runs a day apart, on shards that were caught up: nothing is gone as long as the stream keeps it.
+#[tokio::test]
+async fn daily_runs_raise_no_alarm() {
+    let (kinesis, sequences) = stream().await;
+    kinesis.script().trim("s", SHARD, &sequences[10]);
+    for minutes in [60, 10, 1] {
+        let reached = Some(now() - DAY + minutes * 60_000);
+        let reading = load(&kinesis.endpoint(), "s", "", saved(Some(&sequences[4]), reached)).await;
+        assert_eq!((reading.payloads().len(), reading.gaps), (10, 0), "{minutes} min");
+    }
+}
+
+/// The first answers of a first run are often empty, and a whole retention behind: that is no loss.
+#[tokio::test]
+async fn a_first_run_over_an_old_stream_raises_no_alarm() {
+    for seconds in [86_400, 86_000, 70_000] {
+        let (kinesis, _) = stream().await;
+        kinesis.script().empty_answers(seconds);
+        let mut source = open(&kinesis.endpoint(), "s", "", HashMap::new()).await.expect("opens");
+        let mut reader = source.readers().await.expect("listed").remove(0);
+        let mut reading = Reading::default();
+        super::reading::step(&mut reader, &mut reading).await;
+        kinesis.script().heal();
+        let answer = read_on(&mut reader).await.expect("no alarm");
+        assert_eq!((answer.records.len(), answer.gap), (20, false), "{seconds} s behind");
+    }
+}
+
+/// A first run that begins at a position: the parents of other shards expired long ago, and nobody missed them.
+#[tokio::test]
+async fn a_given_position_is_no_earlier_run() {
+    let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
+    kinesis.create_stream("s", 2).await.expect("the stream is created");
+    for shard in [SHARD, "shardId-000000000001"] {
+        kinesis.split_shard("s", shard).await.expect("split");
+        kinesis.script().forget_shard(shard);
+    }
+    let (shard, sequence) = kinesis.put("s", "k", b"x").await.expect("taken");
+    let start = format!("&start=after:{shard}:{sequence}");
+    let mut source = open(&kinesis.endpoint(), "s", &start, HashMap::new()).await.expect("opens");
+    assert_eq!(source.readers().await.expect("no alarm").len(), 4);
+}
+
+/// An emulator that was started anew counts from lower numbers on: nothing new ever comes behind the position.
+#[tokio::test]
+async fn a_service_that_only_repeats_ends_the_run() {
+    let (kinesis, sequences) = stream().await;
+    kinesis.script().records_per_answer(5);
+    let saved = saved(Some(&sequences[4]), Some(now()));
+    let mut source = open(&kinesis.endpoint(), "s", "", saved).await.expect("opens");
+    let mut reader = source.readers().await.expect("listed").remove(0);
+    assert_eq!(read_on(&mut reader).await.expect("reads").records.len(), 5);
+    kinesis.script().fault_always("GetRecords", ctk_test_support::script::Fault::Repeat);
+    let error = read_on(&mut reader).await.expect_err("it ends");
+    let error = error.downcast::<KinesisError>().expect("an error of ours");
+    assert!(matches!(*error, KinesisError::BadPosition { .. }), "{error:?}");
+}
+
+/// A laptop that is closed for days: its clock stands still, its iterators expire, and so do records.
+#[tokio::test]
+async fn a_run_that_slept_for_too_long_notices() {
+    let (kinesis, sequences) = stream().await;
+    kinesis.script().records_per_answer(5);
+    let options = "&follow=true";
+    let mut source = open(&kinesis.endpoint(), "s", options, HashMap::new()).await.expect("opens");
+    let mut reader = source.readers().await.expect("listed").remove(0);
+    assert_eq!(read_on(&mut reader).await.expect("reads").records.len(), 5);
+    kinesis.script().trim("s", SHARD, &sequences[10]);
+    kinesis.script().date("Fri, 01 Jan 2100 00:00:00 GMT");
+    kinesis.script().fault("GetRecords", 1, ctk_test_support::script::Fault::EXPIRED_ITERATOR);
+    let error = read_on(&mut reader).await.expect_err("it ends").to_string();
+    assert!(error.contains("may be lost"), "{error}");
 }

@@ -113,7 +113,7 @@ async fn a_record_that_is_done_in_part_says_so() {
         kinesis.script().empty_answers(2);
         let saved = Saved {
             sequence: behind.map(|behind: usize| sequences[behind].clone()),
-            part: Some(Part { sequence: sequences[first].clone(), units: 3 }),
+            part: Some(Part { sequence: sequences[first].clone(), units: 3, form: 0 }),
             ..Saved::default()
         };
         let saved = HashMap::from([(ShardId::new("shardId-000000000000"), saved)]);

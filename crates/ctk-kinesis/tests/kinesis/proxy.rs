@@ -59,6 +59,17 @@ async fn answers_that_are_late_or_empty_or_throttled() {
     check("without keys", |script| script.no_partition_keys(true)).await;
 }
 
+/// An open shard that is taken for finished would never be read again.
+#[tokio::test]
+async fn an_answer_without_an_iterator_finishes_no_open_shard() {
+    check("no iterator", |script| script.fault_every("GetRecords", 3, Fault::NoIterator)).await;
+    let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
+    kinesis.create_stream("s", 1).await.expect("the stream is created");
+    kinesis.script().fault("GetRecords", 1, Fault::NoIterator);
+    let nothing = load(&kinesis.endpoint(), "s", "", HashMap::new()).await;
+    assert!(nothing.positions.values().all(|saved| !saved.finished), "{:?}", nothing.positions);
+}
+
 #[tokio::test]
 async fn ends_of_shards_in_every_form() {
     for claim in [Claim::Zero, Claim::Honest] {
@@ -187,8 +198,9 @@ async fn thousands_of_empty_answers_are_read_through() {
 /// What a shard became stands in its last answer, so its children begin without another listing.
 #[tokio::test]
 async fn children_that_are_told_are_not_listed_again() {
-    // One at the start, and one for each child at its end, which may have been closed meanwhile.
-    for (told, listings) in [(true, 3), (false, 4)] {
+    // One at the start, and one for each child at its end, which may have been closed meanwhile. Where nobody tells, the
+    // parent is looked up at its end, too, and the children are listed.
+    for (told, listings) in [(true, 3), (false, 5)] {
         let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
         kinesis.create_stream("s", 1).await.expect("the stream is created");
         put(&kinesis, "s", &numbered("a", 5)).await;

@@ -3,8 +3,8 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use ctk_decode::{DecodeOptions, Decoder};
-use ctk_flow::{Budget, Ledger, Plan, Run, Totals};
-use ctk_kinesis::{KinesisConfig, KinesisSource, StartAt, config::Checkpointer};
+use ctk_flow::{Budget, Decode, Ledger, Plan, Run, Totals};
+use ctk_kinesis::{KinesisConfig, KinesisSource, Saved, StartAt, config::Checkpointer};
 use ctk_sink::envelope::Envelope;
 use ctk_url::{SourceUrl, TargetUrl};
 use tokio::time::Instant;
@@ -53,12 +53,14 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
         opened = opened => opened?,
         () = stop.cancelled() => return interrupted(),
     };
+    let decoder = Decoder::new(decode_options(&config));
+    check_parts(target.saved.values(), &decoder)?;
     let ledger = Arc::new(Ledger::default());
     if let Some(problem) = target.check_stream(source.stream(), config.on_data_loss)? {
         ui.warning(&format!("{problem}; going on with this one, from its beginning"));
         ledger.gap();
         config.start = StartAt::Earliest;
-        source = KinesisSource::open(&config, target.saved.clone(), now).await?;
+        source = source.going_on_from(target.saved.clone(), &config.start)?;
     }
     if arguments.dry_run {
         return dry_run(&source, &config, fan_out, &target, ui);
@@ -85,7 +87,8 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
         () = stop.cancelled() => return interrupted(),
     };
     if saved != known {
-        source = KinesisSource::open(&config, saved, now).await?;
+        check_parts(saved.values(), &decoder)?;
+        source = source.going_on_from(saved, &config.start)?;
     }
     let plan = Plan {
         budget: Budget::new(usize::try_from(config.buffer).unwrap_or(usize::MAX)),
@@ -95,7 +98,6 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
         // A run that ends by itself needs only the children of what it finished, which are looked for in any case.
         relist: (!config.once && config.until.is_none()).then_some(RELIST),
     };
-    let decoder = Decoder::new(decode_options(&config));
     let progress = Progress::start(ui, &ledger, arguments.progress);
     let start = Instant::now();
     let ended =
@@ -113,7 +115,7 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
     }
     if totals.gaps > 0 {
         ui.warning(&format!(
-            "records may be lost in {}, because the stream kept them no longer (on_data_loss=continue)",
+            "records may be lost in {} (on_data_loss=continue)",
             count(totals.gaps, "place")
         ));
     }
@@ -171,6 +173,23 @@ fn note_that_nothing_is_remembered(config: &KinesisConfig, ui: &Ui) {
          add checkpointer=target to the source address to go on from where this one ends",
         start(&config.start)
     ));
+}
+
+/// Refuses to go on within a record that is now taken apart otherwise: the units that are done would be other ones.
+fn check_parts<'a>(
+    mut saved: impl Iterator<Item = &'a Saved>,
+    decoder: &Decoder,
+) -> Result<(), CommandError> {
+    let is_other =
+        |saved: &&Saved| saved.part.as_ref().is_some_and(|part| part.form != decoder.form());
+    match saved.find(is_other) {
+        Some(Saved { part: Some(part), .. }) => Err(CommandError::failed(format!(
+            "the last run ended within record {}, which it took apart with another format, compression or aggregation",
+            part.sequence
+        ))
+        .hint("run once more with the options of that time, or begin anew with checkpointer_name=ANOTHER".to_owned())),
+        _ => Ok(()),
+    }
 }
 
 /// Says what a run would do.

@@ -49,13 +49,14 @@ pub(super) async fn records(
     if let Some(millis) = empty(emulator, script, fault, &place, &call).await {
         return nothing(&place, millis);
     }
-    usual(emulator, script, &place, call).await
+    usual(emulator, script, fault, &place, call).await
 }
 
 /// Answers as the service does, as far as the script lets it.
 async fn usual(
     emulator: &Emulator,
     script: &Script,
+    fault: Option<&Fault>,
     place: &Place,
     mut call: Call,
 ) -> Response<Body> {
@@ -70,7 +71,11 @@ async fn usual(
     }
     let key = || (place.key(), place.sequence.clone());
     if reply.body.is_null() {
-        if answers.change_nothing() && !script.caps() && reply.raw.len() > LARGEST_WITHOUT_RECORDS {
+        if answers.change_nothing()
+            && fault != Some(&Fault::NoIterator)
+            && !script.caps()
+            && reply.raw.len() > LARGEST_WITHOUT_RECORDS
+        {
             script.keep_page(key(), reply.raw.clone());
             return reply.into_response();
         }
@@ -84,6 +89,9 @@ async fn usual(
     claim(emulator, answers.claim, &call.headers, answer).await;
     if answer["NextShardIterator"].is_null() {
         end(emulator, answers, place, &call, answer).await;
+    }
+    if fault == Some(&Fault::NoIterator) {
+        answer.as_object_mut().and_then(|members| members.remove("NextShardIterator"));
     }
     let records = answer["Records"].as_array_mut();
     let any = records.as_ref().is_some_and(|records| !records.is_empty());

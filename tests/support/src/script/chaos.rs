@@ -36,7 +36,12 @@ impl Chaos {
             delay,
         ];
         if records {
-            faults.extend([Fault::EXPIRED_ITERATOR, Fault::Repeat, Fault::Empty]);
+            faults.extend([
+                Fault::EXPIRED_ITERATOR,
+                Fault::Repeat,
+                Fault::Empty,
+                Fault::NoIterator,
+            ]);
         }
         if shards && has_token {
             faults.push(Fault::EXPIRED_TOKEN);
@@ -92,7 +97,7 @@ mod tests {
             })
             .collect()
         };
-        assert_eq!(kinds("GetRecords", false).len(), 10);
+        assert_eq!(kinds("GetRecords", false).len(), 11);
         assert_eq!(kinds("GetShardIterator", false).len(), 7);
         assert_eq!(kinds("ListShards", false).len(), 7);
         assert_eq!(kinds("ListShards", true).len(), 8);

@@ -31,6 +31,9 @@ pub enum Fault {
     /// above 0, as AWS does at will
     /// (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html>).
     Empty,
+    /// `GetRecords` answers without `NextShardIterator`, which is the end of a closed shard, though the shard may be open. Seen
+    /// in the wild: <https://github.com/etspaceman/kinesis-mock/pull/413>.
+    NoIterator,
 }
 
 /// The codes of <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html>,

@@ -10,7 +10,7 @@ use crate::{
     changes::{Changes, Value},
     dead_letter::Origin,
     ledger::Totals,
-    ports::{Allowance, Answer, Committed, Decoded, Next, Reader},
+    ports::{Allowance, Committed, Decoded, Next},
     record::{Part, Position, Record, Sequence},
 };
 
@@ -96,9 +96,13 @@ impl World {
     }
 
     pub(super) async fn run(&self, plan: Plan) -> Result<Totals, RunError> {
+        let source = FakeSource { world: self.clone(), handed_out: BTreeSet::new() };
+        self.run_on(source, plan).await
+    }
+
+    pub(super) async fn run_on(&self, source: impl Source, plan: Plan) -> Result<Totals, RunError> {
         let stop = self.state().stop.clone();
         let ledger = Arc::new(Ledger::default());
-        let source = FakeSource { world: self.clone(), handed_out: BTreeSet::new() };
         let run = Run::new(
             FakeDecode,
             self.clone(),
@@ -307,8 +311,11 @@ impl Decode for FakeDecode {
                 changes.end_row(record.done - 1);
             }
             if u64::from(record.done) < UNITS {
-                part = (record.done > 0)
-                    .then(|| Part { sequence: record.sequence.clone(), units: record.done });
+                part = (record.done > 0).then(|| Part {
+                    sequence: record.sequence.clone(),
+                    units: record.done,
+                    form: 0,
+                });
                 break;
             }
             upto = records.pop_front().map(|record| record.sequence);

@@ -38,6 +38,7 @@ async fn service(endpoint: &str) -> Arc<Service> {
         endpoint: endpoint.to_owned(),
         region: "us-east-1".to_owned(),
         started: (Millis::try_from(since.as_millis()).unwrap(), Instant::now()),
+        slept: crate::service::Slept::default(),
         retention: Duration::ZERO,
         on_data_loss: crate::OnDataLoss::Fail,
         children: Mutex::default(),
