@@ -215,7 +215,7 @@ async fn profiles_that_sign_on_once() {
     let endpoint = place.issuer.endpoint();
     let variables = [("AWS_ENDPOINT_URL_SSO", endpoint.as_str())];
     // Not `-vvv`: at its finest the SDK logs the requests for these keys with the token that they show.
-    let seen = place.load_and_log("-vvv", &place.source("&profile=sso"), &variables).await;
+    let seen = place.load(&place.source("&profile=sso"), &variables).await;
     assert_eq!(seen, [first("SSO")]);
     assert_eq!(place.issuer.calls(), ["SingleSignOn reader of 123456789012"]);
 }

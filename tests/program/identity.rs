@@ -65,17 +65,7 @@ impl Place {
 
     /// Loads, which must bring all records, and returns who asked for them.
     pub(crate) async fn load(&self, source: &str, environment: &[(&str, &str)]) -> Vec<Caller> {
-        self.load_and_log("-vvv", source, environment).await
-    }
-
-    /// Like [`Self::load`], with another log.
-    pub(crate) async fn load_and_log(
-        &self,
-        log: &str,
-        source: &str,
-        environment: &[(&str, &str)],
-    ) -> Vec<Caller> {
-        let ended = self.run(log, source, environment).await;
+        let ended = self.run("-vvv", source, environment).await;
         let said = ended.stderr.lines().filter(|line| !line.contains("TRACE"));
         let said = || said.clone().collect::<Vec<_>>().join("\n");
         assert_eq!(ended.code, Some(0), "{}", said());
@@ -93,7 +83,9 @@ impl Place {
         let ended = self.run("-vvv", source, environment).await;
         let lines: Vec<_> = ended.stderr.lines().collect();
         let error = lines.iter().position(|line| line.starts_with("error:")).unwrap_or_default();
-        let said = lines[error..].join("\n");
+        // What runs beside may log something while the error is told.
+        let is_said = |line: &&&str| !line.contains(" TRACE ") && !line.contains(" DEBUG ");
+        let said = lines[error..].iter().filter(is_said).copied().collect::<Vec<_>>().join("\n");
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(code), ""), "{said}");
         said + "\n"
     }

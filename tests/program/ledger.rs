@@ -4,6 +4,8 @@
 //! Rows have no key of their own (`envelope=none`), so that nothing absorbs what is read twice. Each seed is a plan of its own:
 //! how many shards, what is written when, in aggregates or not, which shards are split and merged, how the runs end, and which
 //! calls fail. Time is real, so the same seed does not meet the same moment twice; what must hold is the same.
+//!
+//! A plan takes some seconds. `CTK_TEST_LEDGER_STEPS=180` makes it a minute, and the whole test ten.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -16,6 +18,8 @@ const SEEDS: u64 = 50;
 /// So many at the same time.
 const AT_ONCE: usize = 6;
 const STEPS: u32 = 12;
+/// More steps, for a longer look.
+const STEPS_VARIABLE: &str = "CTK_TEST_LEDGER_STEPS";
 const KEYS: u64 = 8;
 
 /// Numbers that depend on the seed alone (`SplitMix64`).
@@ -114,6 +118,11 @@ async fn consume(world: &World, plan: &mut Plan) {
     child.kill().await.unwrap();
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long to look is for whoever runs the tests")]
+fn steps() -> u32 {
+    std::env::var(STEPS_VARIABLE).map_or(STEPS, |steps| steps.parse().unwrap())
+}
+
 async fn check(seed: u64) {
     let mut plan = Plan(seed);
     let options = Options { subscription_millis: 1500, ..Options::default() };
@@ -129,7 +138,7 @@ async fn check(seed: u64) {
     }
     script.chaos(seed, 12);
     let mut written = Written::default();
-    for _ in 0..STEPS {
+    for _ in 0..steps() {
         produce(&world, &mut plan, &mut written).await;
         if plan.one_in(3) {
             reshard(&world, &mut plan).await;
