@@ -7,7 +7,8 @@
 //! When is a shard done? `MillisBehindLatest` of an answer with records decides nothing: servers say 0 there while they hold
 //! more. The rules, in this order:
 //!
-//! 1. No next iterator: closed and read to its end; records of the same answer still count.
+//! 1. No next iterator: closed and read to its end; records of the same answer still count. Where the answer does not name
+//!    the children, as AWS does, the end must be met twice.
 //! 2. The last record arrived later than the end of the run, by a margin that absorbs arrival times out of order: caught up.
 //! 3. An empty answer at the tip (0 ms behind, or as near as the user allows): closed when the shard was listed as closed
 //!    before the call, since some servers never end a closed shard; else the shard is looked up, and read once more if it
@@ -118,6 +119,8 @@ pub struct ShardReader {
     pacer: Pacer,
     patience: Patience,
     silent: u32,
+    /// The shard seemed to end, and nobody named its children.
+    ending: bool,
     /// Since when nothing was there to read.
     idle: Option<Instant>,
 }
@@ -154,6 +157,7 @@ impl ShardReader {
             pacer: Pacer::new(pace.poll_interval),
             patience: Patience::default(),
             silent: 0,
+            ending: false,
             idle: None,
         }
     }
@@ -299,16 +303,24 @@ impl Reader for ShardReader {
             Some(last) => self.after_records(last.arrived_at),
             None => self.after_nothing(behind, was_closed).await?,
         };
-        if next == Next::Closed && iterator.is_none() && children.is_empty() && !was_closed {
-            // Some servers leave the iterator out by mistake, and an open shard must not be taken for finished.
-            if self.is_closed().await? {
-                self.closed.store(true, Relaxed);
+        let is_confirmed = self.ending && records.is_empty();
+        if next == Next::Closed && iterator.is_none() && children.is_empty() && !is_confirmed {
+            // AWS names the children at the end of a shard. Where nobody does, an iterator may be missing by mistake, and what is
+            // left of the shard would be lost: so the end must be met twice, the second time from a new iterator.
+            let is_closed = was_closed || self.is_closed().await?;
+            let wait = if is_closed {
+                Duration::ZERO
             } else {
                 warn!(shard = %self.shard, "an answer without an iterator, though the shard is open; asking again");
-                self.begin_anew();
-                iterator = Some(String::new());
-                next = Next::Read { wait: self.pause_after_a_fault() };
-            }
+                self.pause_after_a_fault()
+            };
+            self.closed.store(is_closed, Relaxed);
+            self.begin_anew();
+            iterator = Some(String::new());
+            next = Next::Read { wait };
+            self.ending = is_closed;
+        } else {
+            self.ending = false;
         }
         // From here on nothing waits, so a dropped future leaves the position where it was.
         let now = self.service.now();

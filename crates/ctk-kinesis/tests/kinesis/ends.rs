@@ -110,16 +110,23 @@ async fn a_shard_that_closes_meanwhile_is_read_with_its_children() {
 
 #[tokio::test]
 async fn the_last_answer_of_a_closed_shard_brings_records() {
-    let kinesis = stream_of(1, &numbered("a", 10)).await;
-    kinesis.script().claim(Claim::Honest);
-    kinesis.script().records_per_answer(6);
-    kinesis.split_shard("s", "shardId-000000000000").await.expect("split");
-    let mut source = open(&kinesis.endpoint(), "s", "", HashMap::new()).await.expect("opens");
-    let mut reader = source.readers().await.expect("listed").remove(0);
-    let mut reading = Reading::default();
-    assert_eq!(step(&mut reader, &mut reading).await, Next::Read { wait: Duration::ZERO });
-    assert_eq!(step(&mut reader, &mut reading).await, Next::Closed);
-    assert_eq!(reading.payloads(), numbered("a", 10));
+    for told in [true, false] {
+        let kinesis = stream_of(1, &numbered("a", 10)).await;
+        kinesis.script().claim(Claim::Honest);
+        kinesis.script().child_shards(told);
+        kinesis.script().records_per_answer(6);
+        kinesis.split_shard("s", "shardId-000000000000").await.expect("split");
+        let mut source = open(&kinesis.endpoint(), "s", "", HashMap::new()).await.expect("opens");
+        let mut reader = source.readers().await.expect("listed").remove(0);
+        let mut reading = Reading::default();
+        assert_eq!(step(&mut reader, &mut reading).await, Next::AT_ONCE);
+        if !told {
+            // Without the names of its children, the end must be met twice.
+            assert_eq!(step(&mut reader, &mut reading).await, Next::AT_ONCE);
+        }
+        assert_eq!(step(&mut reader, &mut reading).await, Next::Closed);
+        assert_eq!(reading.payloads(), numbered("a", 10));
+    }
 }
 
 #[tokio::test]

@@ -70,6 +70,21 @@ async fn an_answer_without_an_iterator_finishes_no_open_shard() {
     assert!(nothing.positions.values().all(|saved| !saved.finished), "{:?}", nothing.positions);
 }
 
+/// Nor does it end a closed shard that has more.
+#[tokio::test]
+async fn an_answer_without_an_iterator_cuts_no_closed_shard_off() {
+    for every in [2, 3] {
+        let kinesis = Kinesis::start(Options::default()).await.expect("it starts");
+        kinesis.create_stream("s", 1).await.expect("the stream is created");
+        put(&kinesis, "s", &numbered("a", 30)).await;
+        kinesis.split_shard("s", SHARD).await.expect("split");
+        kinesis.script().records_per_answer(4);
+        kinesis.script().fault_every("GetRecords", every, Fault::NoIterator);
+        let reading = load(&kinesis.endpoint(), "s", "", HashMap::new()).await;
+        assert_eq!(reading.payloads(), numbered("a", 30), "every {every}");
+    }
+}
+
 #[tokio::test]
 async fn ends_of_shards_in_every_form() {
     for claim in [Claim::Zero, Claim::Honest] {
