@@ -64,7 +64,7 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
 
 fn measure(plan: &Plan) -> Result<String> {
     eprintln!("encoding {} records for {} shards ...", plan.records, plan.shards);
-    let source = replay::start(&plan.stream, plan.shards, plan.records)?;
+    let source = replay::start(&plan.stream, plan.shards, plan.records, &[])?;
     let mut figures = Vec::new();
     for round in 1..=plan.rounds {
         for case in &plan.cases {

@@ -29,37 +29,14 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     serve(&replay.endpoint())
 }
 
-/// Starts it in a process of its own, and waits until it serves.
-pub(crate) fn start(stream: &str, shards: u32, records: u64) -> Result<ServerProcess> {
-    ServerProcess::start(&[
-        "replay",
-        "--stream",
-        stream,
-        "--shards",
-        &shards.to_string(),
-        "--records",
-        &records.to_string(),
-    ])
-}
-
-/// Starts one whose shards all hold the same records, of so many bytes each.
-pub(crate) fn start_alike(
+/// Starts it in a process of its own, with further arguments, and waits until it serves.
+pub(crate) fn start(
     stream: &str,
     shards: u32,
     records: u64,
-    bytes: usize,
+    further: &[&str],
 ) -> Result<ServerProcess> {
-    ServerProcess::start(&[
-        "replay",
-        "--stream",
-        stream,
-        "--shards",
-        &shards.to_string(),
-        "--records",
-        &records.to_string(),
-        "--bytes",
-        &bytes.to_string(),
-        "--alike",
-        "true",
-    ])
+    let (shards, records) = (shards.to_string(), records.to_string());
+    let arguments = ["replay", "--stream", stream, "--shards", &shards, "--records", &records];
+    ServerProcess::start(&[&arguments, further].concat())
 }

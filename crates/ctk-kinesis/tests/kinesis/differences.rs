@@ -4,8 +4,7 @@
 use ctk_test_support::{
     client::Client,
     embedded::{Kinesis, Options},
-    kinesis_local::KinesisLocal,
-    moto::Moto,
+    kinesis_local, moto,
 };
 
 mod ask;
@@ -120,10 +119,10 @@ async fn ferrokinesis_with_and_without_the_layer() {
 
 #[tokio::test]
 async fn kinesis_local() {
-    check(&KinesisLocal::start().await.expect("kinesis-local starts"), KINESIS_LOCAL).await;
+    check(&kinesis_local::start().await.expect("kinesis-local starts"), KINESIS_LOCAL).await;
 }
 
 #[tokio::test]
 async fn moto() {
-    check(&Moto::start().await.expect("moto starts"), MOTO).await;
+    check(&moto::start().await.expect("moto starts"), MOTO).await;
 }

@@ -6,7 +6,7 @@ use ctk_flow::{Next, Source};
 use ctk_test_support::{
     client::Client,
     embedded::{Kinesis, Options},
-    kinesis_local::KinesisLocal,
+    kinesis_local,
     script::Fault,
 };
 
@@ -44,7 +44,7 @@ async fn the_embedded_kinesis() {
 
 #[tokio::test]
 async fn kinesis_local() {
-    let kinesis = KinesisLocal::start().await.expect("kinesis-local starts");
+    let kinesis = kinesis_local::start().await.expect("kinesis-local starts");
     suite(&kinesis, &kinesis.endpoint()).await;
 }
 

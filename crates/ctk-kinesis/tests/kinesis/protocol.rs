@@ -19,7 +19,7 @@ use ctk_flow::{Reader, Record, Source};
 use ctk_kinesis::KinesisError;
 use ctk_test_support::{
     embedded::{Kinesis, Options},
-    kinesis_local::KinesisLocal,
+    kinesis_local,
     replay::{Replay, ReplayOptions},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -111,7 +111,7 @@ async fn an_endpoint_without_cbor_is_read_in_json_or_named() {
 
 #[tokio::test]
 async fn payloads_as_text_are_read_in_json_or_refused() {
-    let kinesis = KinesisLocal::start().await.expect("kinesis-local starts");
+    let kinesis = kinesis_local::start().await.expect("kinesis-local starts");
     kinesis.create_stream("s", 1).await.expect("the stream is created");
     put(&kinesis, "s", &numbered("a", 5)).await;
     for protocol in ["auto", "json"] {

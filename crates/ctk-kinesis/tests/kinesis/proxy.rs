@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::{
     reading::{Reading, drain, load, numbered, open, put, step},
-    through_the_loop::{Kept, run},
+    through_the_loop::{Kept, check_over_reshards, run},
 };
 
 const SHARD: &str = "shardId-000000000000";
@@ -148,17 +148,7 @@ async fn chaos(seed: u64) {
     script.shards_per_page(3);
     script.claim(Claim::Honest);
     script.chaos(seed, 8);
-    let kept = Kept::default();
-    let first = numbered("a", 300);
-    put(&kinesis, "s", &first).await;
-    run(&kinesis, &kept, Some(77)).await;
-    kinesis.split_shard("s", "shardId-000000000001").await.expect("split");
-    kinesis.merge_shards("s", "shardId-000000000002", "shardId-000000000003").await.expect("merge");
-    let second = numbered("b", 100);
-    put(&kinesis, "s", &second).await;
-    run(&kinesis, &kept, None).await;
-    run(&kinesis, &kept, None).await;
-    assert_eq!(kept.rows(), [first, second].concat(), "seed {seed}");
+    check_over_reshards(&kinesis, &format!("seed {seed}")).await;
 }
 
 #[tokio::test]

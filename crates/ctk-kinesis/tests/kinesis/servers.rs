@@ -5,9 +5,7 @@
 
 use std::collections::HashMap;
 
-use ctk_test_support::{
-    client::Client, embedded::Kinesis, kinesis_local::KinesisLocal, moto::Moto,
-};
+use ctk_test_support::{client::Client, embedded::Kinesis, kinesis_local, moto};
 
 use super::reading::{Positions, Reading, load, numbered, put};
 
@@ -152,7 +150,7 @@ async fn the_embedded_kinesis_in_small_pages_by_arn() {
 
 #[tokio::test]
 async fn kinesis_local() {
-    let kinesis = KinesisLocal::start().await.expect("kinesis-local starts");
+    let kinesis = kinesis_local::start().await.expect("kinesis-local starts");
     suite(KINESIS_LOCAL, &kinesis, &kinesis.endpoint()).await;
     let arn = "arn:aws:kinesis:us-east-1:000000000000:stream/suite";
     assert_eq!(load(&kinesis.endpoint(), arn, "", HashMap::new()).await.records.len(), 150);
@@ -160,7 +158,7 @@ async fn kinesis_local() {
 
 #[tokio::test]
 async fn moto() {
-    let kinesis = Moto::start().await.expect("moto starts");
+    let kinesis = moto::start().await.expect("moto starts");
     suite(MOTO, &kinesis, &kinesis.endpoint()).await;
     let arn = "arn:aws:kinesis:us-east-1:000000000000:stream/suite";
     let by_arn = load(&kinesis.endpoint(), arn, "", HashMap::new()).await;

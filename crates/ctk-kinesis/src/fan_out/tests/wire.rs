@@ -8,7 +8,7 @@ use ctk_flow::Millis;
 use ctk_test_support::{
     client::Client,
     embedded::{Kinesis, Options},
-    kinesis_local::KinesisLocal,
+    kinesis_local,
     pushes::{Pushes, record},
     script::Fault,
 };
@@ -130,7 +130,7 @@ async fn the_embedded_kinesis() {
 /// shard has ended, and that must not be made up.
 #[tokio::test]
 async fn kinesis_local() {
-    let kinesis = KinesisLocal::start().await.expect("kinesis-local starts");
+    let kinesis = kinesis_local::start().await.expect("kinesis-local starts");
     let endpoint = kinesis.endpoint();
     suite(&kinesis, &endpoint).await;
     let mut closed = subscribed(&endpoint, SHARD, "closed").await;
