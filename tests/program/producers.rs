@@ -154,4 +154,14 @@ async fn a_record_is_not_gone_on_with_in_another_format() {
     assert_shown!(world.run(&["load", &other, "sqlite:demo.db"]).await.shown(1));
     let said = world.load("&format=ndjson&checkpointer=target", "sqlite:demo.db").await;
     assert!(said.contains("2 records read = 2 written"), "{said}");
+
+    // A position that is given up with its stream says nothing any more.
+    world.put(b"1\n2\n").await;
+    world.load("&format=ndjson&checkpointer=target&max_records=1", "sqlite:demo.db").await;
+    world.kinesis.delete_stream("demo").await.unwrap();
+    // Creation times are told in seconds.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    world.kinesis.create_stream("demo", 1).await.unwrap();
+    let options = "&format=raw&checkpointer=target&on_data_loss=continue";
+    assert!(world.load(options, "sqlite:demo.db").await.contains("0 records read"));
 }

@@ -210,12 +210,8 @@ impl ShardReader {
             Some(behind) => behind,
             None if self.silent + 1 < SILENT_ANSWERS => {
                 self.silent += 1;
-                let wait = self.pacer.answered(if self.has_ended() {
-                    Progress::Gap
-                } else {
-                    Progress::Tip
-                });
-                return Ok(Next::Read { wait });
+                let progress = if self.has_ended() { Progress::Gap } else { Progress::Tip };
+                return Ok(Next::Read { wait: self.pacer.answered(progress) });
             }
             None => Duration::ZERO,
         };
@@ -232,8 +228,8 @@ impl ShardReader {
         if was_closed && behind.is_zero() {
             return Ok(Next::Closed);
         }
+        let progress = if behind.is_zero() { Progress::Tip } else { Progress::Gap };
         if was_closed || behind > self.until.tolerance {
-            let progress = if behind.is_zero() { Progress::Tip } else { Progress::Gap };
             return Ok(Next::Read { wait: self.pacer.answered(progress) });
         }
         if self.has_ended() {
@@ -244,7 +240,6 @@ impl ShardReader {
             self.closed.store(true, Relaxed);
             return Ok(Next::Read { wait: Duration::ZERO });
         }
-        let progress = if behind.is_zero() { Progress::Tip } else { Progress::Gap };
         Ok(Next::Read { wait: self.pacer.answered(progress) })
     }
 }
@@ -256,10 +251,11 @@ impl Reader for ShardReader {
 
     /// A subscription brings records at times of its own, and nobody is to hold memory for them until then.
     async fn ready(&mut self) {
+        if self.fan_out.is_none() || !self.awaits_a_push() {
+            return;
+        }
         let place = self.place();
-        if self.awaits_a_push()
-            && let Some(fan_out) = &mut self.fan_out
-        {
+        if let Some(fan_out) = &mut self.fan_out {
             fan_out.ready(&place).await;
         }
     }
@@ -297,7 +293,7 @@ impl Reader for ShardReader {
             Fetched::Later(wait) => return Ok(Answer::nothing(Next::Read { wait })),
             Fetched::Gone => return Ok(Answer { gap: true, ..Answer::nothing(Next::Closed) }),
         };
-        let Records { mut records, next: mut iterator, behind, children } = answer;
+        let Records { mut records, next: iterator, behind, children } = answer;
         let mut next = match records.last() {
             _ if iterator.is_none() => Next::Closed,
             Some(last) => self.after_records(last.arrived_at),
@@ -316,7 +312,6 @@ impl Reader for ShardReader {
             };
             self.closed.store(is_closed, Relaxed);
             self.begin_anew();
-            iterator = Some(String::new());
             next = Next::Read { wait };
             self.ending = is_closed;
         } else {

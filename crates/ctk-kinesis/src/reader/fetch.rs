@@ -193,14 +193,14 @@ impl ShardReader {
         match error.kind {
             ApiErrorKind::Throttled => {
                 self.pacer.throttled();
-                Ok(self.later(&error))
+                Ok(Fetched::Later(self.later(&error)))
             }
             ApiErrorKind::Unreachable | ApiErrorKind::Internal => {
-                let later = self.later(&error);
+                let wait = self.later(&error);
                 if self.patience.faults.failures.is_multiple_of(SUSPICIOUS) {
                     self.begin_anew();
                 }
-                Ok(later)
+                Ok(Fetched::Later(wait))
             }
             // The second is what servers say to an iterator that they handed out before they were restarted.
             ApiErrorKind::ExpiredIterator | ApiErrorKind::InvalidArgument => {
@@ -225,7 +225,7 @@ impl ShardReader {
     async fn no_iterator(&mut self, error: ApiError) -> Result<Fetched, KinesisError> {
         match error.kind {
             ApiErrorKind::Throttled | ApiErrorKind::Unreachable | ApiErrorKind::Internal => {
-                Ok(self.later(&error))
+                Ok(Fetched::Later(self.later(&error)))
             }
             ApiErrorKind::InvalidArgument => {
                 let place = self.place();
@@ -297,14 +297,19 @@ impl ShardReader {
                     error.kind,
                     ApiErrorKind::Throttled | ApiErrorKind::Unreachable | ApiErrorKind::Internal
                 );
-                if !is_temporary && error.kind != ApiErrorKind::ExpiredIterator {
+                return match error.kind {
+                    _ if is_temporary || error.kind == ApiErrorKind::ExpiredIterator => {
+                        probe.iterator = None;
+                        Ok(Some(self.later(&error)))
+                    }
                     // The reading itself meets the same, and deals with it.
-                    self.probe = None;
-                    return Ok(None);
-                }
-                probe.iterator = None;
-                let Fetched::Later(wait) = self.later(&error) else { return Ok(None) };
-                return Ok(Some(wait));
+                    ApiErrorKind::NotFound => {
+                        self.probe = None;
+                        Ok(None)
+                    }
+                    // Going on could mean to go over a gap that nobody saw.
+                    _ => Err(self.service.refused(error)),
+                };
             }
         };
         let oldest = answer.records.first();
@@ -359,8 +364,8 @@ impl ShardReader {
         Ok(())
     }
 
-    /// Waits for what passes, longer each time, and tells of it.
-    fn later(&mut self, error: &ApiError) -> Fetched {
+    /// Returns how long to wait for what passes, longer each time, and tells of it.
+    fn later(&mut self, error: &ApiError) -> Duration {
         let backoff = match error.kind {
             ApiErrorKind::Throttled => &mut self.patience.throttles,
             _ => &mut self.patience.faults,
@@ -371,6 +376,6 @@ impl ShardReader {
         } else {
             debug!(shard = %self.shard, ?pause, %error, "trying again");
         }
-        Fetched::Later(pause)
+        pause
     }
 }

@@ -225,3 +225,21 @@ async fn a_run_that_slept_for_too_long_notices() {
     let error = read_on(&mut reader).await.expect_err("it ends").to_string();
     assert!(error.contains("may be lost"), "{error}");
 }
+
+/// The look itself fails: then nobody knows whether there is a gap, and the run must not go on as if there were none.
+#[tokio::test]
+async fn a_look_that_is_refused_ends_the_run() {
+    for operation in ["GetShardIterator", "GetRecords"] {
+        let (kinesis, sequences) = stream().await;
+        kinesis.script().trim("s", SHARD, &sequences[10]);
+        let saved = saved(Some(&sequences[4]), Some(now() - 2 * DAY));
+        let mut source = open(&kinesis.endpoint(), "s", "", saved).await.expect("opens");
+        let mut reader = source.readers().await.expect("listed").remove(0);
+        // The first iterator is that of the reading, the second that of the look, which makes the first read.
+        let nth = if operation == "GetShardIterator" { 2 } else { 1 };
+        kinesis.script().fault(operation, nth, ctk_test_support::script::Fault::ACCESS_DENIED);
+        let error = read_on(&mut reader).await.expect_err("it ends");
+        let error = error.downcast::<KinesisError>().expect("an error of ours");
+        assert!(matches!(*error, KinesisError::Denied { .. }), "{operation}: {error:?}");
+    }
+}

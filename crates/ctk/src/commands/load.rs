@@ -54,7 +54,6 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
         () = stop.cancelled() => return interrupted(),
     };
     let decoder = Decoder::new(decode_options(&config));
-    check_parts(target.saved.values(), &decoder)?;
     let ledger = Arc::new(Ledger::default());
     if let Some(problem) = target.check_stream(source.stream(), config.on_data_loss)? {
         ui.warning(&format!("{problem}; going on with this one, from its beginning"));
@@ -62,6 +61,8 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
         config.start = StartAt::Earliest;
         source = source.going_on_from(target.saved.clone(), &config.start)?;
     }
+    // After the look at the stream, which may give positions up.
+    check_parts(target.saved.values(), &decoder)?;
     if arguments.dry_run {
         return dry_run(&source, &config, fan_out, &target, ui);
     }
