@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Row, SqliteConnection,
+    ConnectOptions, Connection as _, Row, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
@@ -38,7 +38,27 @@ const CACHE_KIB: &str = "-131072";
 ///
 /// `synchronous` is NORMAL: a crash of the machine may undo the last transactions as a whole, never a part of one
 /// (<https://www.sqlite.org/pragma.html#pragma_synchronous>). As positions are written with their rows, nothing is lost.
+///
+/// A program that was killed may have left half a change, with a journal that says how to undo it. Whoever opens the file
+/// next has to do that, for reading too.
 pub async fn open(path: &Path, mode: Mode) -> Result<SqliteConnection, DbError> {
+    match connect(path, mode).await {
+        Err(DbError::Open { source, .. }) if mode == Mode::Read && is_to_be_mended(&source) => {
+            drop(connect(path, Mode::Write).await?.close().await);
+            connect(path, mode).await
+        }
+        opened => opened,
+    }
+}
+
+/// Returns true when only a writer can read the file: `SQLITE_READONLY_RECOVERY`, `SQLITE_READONLY_ROLLBACK`
+/// (<https://www.sqlite.org/rescode.html#readonly_rollback>).
+fn is_to_be_mended(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some("264" | "776"))
+}
+
+async fn connect(path: &Path, mode: Mode) -> Result<SqliteConnection, DbError> {
     check(path, mode)?;
     let mut options = SqliteConnectOptions::new()
         .filename(path)
@@ -172,6 +192,28 @@ mod tests {
         check("", Mode::Create, "F/ is a folder, not a database").await;
         check("text.db", Mode::Create, "cannot open the database F/text.db").await;
         assert!(!folder.path().join("none.db").exists());
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_program_left_is_undone_for_reading_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, left) = (folder.path().join("a.db"), folder.path().join("left.db"));
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let mut connection =
+            options.journal_mode(SqliteJournalMode::Delete).connect().await.unwrap();
+        // With a cache of one page, changed pages go into the file before the commit, and how they were into the journal.
+        let sql = "PRAGMA cache_size = 1; CREATE TABLE t AS SELECT 1 AS n; \
+                   BEGIN; UPDATE t SET n = 2; CREATE TABLE u AS SELECT zeroblob(100000) AS z; \
+                   INSERT INTO u SELECT z FROM u";
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        // What a copy holds is what a killed program leaves: no lock, and a journal.
+        std::fs::copy(&path, &left).unwrap();
+        std::fs::copy(folder.path().join("a.db-journal"), folder.path().join("left.db-journal"))
+            .unwrap();
+        let mut reader = open(&left, Mode::Read).await.unwrap();
+        let n: i64 = sqlx::query_scalar("SELECT n FROM t").fetch_one(&mut reader).await.unwrap();
+        assert_eq!(n, 1);
+        assert!(columns(&mut reader, "u").await.unwrap().is_empty());
     }
 
     #[tokio::test]
