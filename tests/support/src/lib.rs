@@ -10,6 +10,7 @@ pub mod kinesis_local;
 pub mod kpl;
 pub mod layer;
 pub mod moto;
+pub mod postgres;
 pub mod process;
 pub mod pushes;
 pub mod records;
