@@ -156,6 +156,16 @@ pub struct Committed {
     pub dead_lettered: u64,
 }
 
+impl std::iter::Sum for Committed {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            written: sum.written + one.written,
+            present: sum.present + one.present,
+            dead_lettered: sum.dead_lettered + one.dead_lettered,
+        })
+    }
+}
+
 /// Takes what one batch asks for, and remembers how far the shard is. When this returns, both are durable.
 pub trait Target: Send + Sync + 'static {
     /// Writes the changes, and then, or in the same transaction, the position.

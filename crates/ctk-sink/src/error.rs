@@ -142,6 +142,11 @@ pub enum SinkError {
 }
 
 impl SinkError {
+    /// Returns true when it may be about one batch of those that were written together, and not about the target.
+    pub(crate) fn may_be_of_one(&self) -> bool {
+        !matches!(self, Self::Checkpoint(CheckpointError::TakenOver { .. }) | Self::Gone)
+    }
+
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -16,6 +16,7 @@ pub mod dead_letters;
 pub mod discard;
 pub mod envelope;
 mod error;
+mod group;
 pub mod jsonl;
 pub mod kinds;
 pub mod names;
