@@ -10,6 +10,7 @@
 //! What they share: the envelope columns ([`envelope`]), the kinds of values ([`kinds`]), the rule for names ([`names`]), and
 //! what to do with records that are no rows ([`dead_letters`]).
 
+mod columns;
 pub mod config;
 pub mod cratedb;
 pub mod dead_letters;
