@@ -12,7 +12,7 @@ mod writer;
 
 use std::{sync::Arc, time::Duration};
 
-use ctk_checkpoint::StreamIdentity;
+use ctk_checkpoint::Holder;
 use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, Target};
 use sqlx::SqliteConnection;
 use tokio::{
@@ -47,17 +47,8 @@ pub struct Settings {
     pub linger: Duration,
     /// What becomes of records that are no rows.
     pub dead_letters: DeadLetters,
-    /// Where positions go; none when the run keeps them elsewhere.
-    pub checkpoints: Option<Checkpoints>,
-}
-
-/// Whose positions are kept.
-#[derive(Clone, Debug)]
-pub struct Checkpoints {
-    /// The namespace.
-    pub namespace: String,
-    /// The stream that is read, noted beside them.
-    pub stream: StreamIdentity,
+    /// Whose positions are kept beside the rows; none when the run keeps them elsewhere.
+    pub checkpoints: Option<Holder>,
 }
 
 /// Hands batches to the writer. Clones share it.
@@ -92,18 +83,12 @@ type Answer<T> = oneshot::Sender<Result<T, crate::Shared>>;
 const WAITING: usize = 1024;
 
 impl SqliteTarget {
-    /// Starts the writer. The table of the checkpoints is created; the others are when the first rows come.
-    pub async fn start(
-        mut connection: SqliteConnection,
-        settings: Settings,
-    ) -> Result<Self, SinkError> {
-        if settings.checkpoints.is_some() {
-            ctk_checkpoint::sqlite::create_table(&mut connection).await?;
-        }
+    /// Starts the writer. Tables are created when the first rows come.
+    pub fn start(connection: SqliteConnection, settings: Settings) -> Self {
         let envelope = settings.envelope;
         let (jobs, queue) = mpsc::channel(WAITING);
         let writer = tokio::spawn(writer::run(connection, settings, queue));
-        Ok(Self { envelope, jobs, writer: Arc::new(Mutex::new(Some(writer))) })
+        Self { envelope, jobs, writer: Arc::new(Mutex::new(Some(writer))) }
     }
 
     async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, Failure> {

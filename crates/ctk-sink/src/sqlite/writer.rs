@@ -8,7 +8,7 @@ use ctk_flow::Committed;
 use sqlx::{Connection, SqliteConnection};
 use tokio::{sync::mpsc::Receiver, time::Instant};
 
-use super::{Answer, Checkpoints, Delivery, Job, Settings, table::Table, transaction};
+use super::{Answer, Delivery, Job, Settings, table::Table, transaction};
 use crate::{Shared, SinkError};
 
 /// Runs until it is told to close, or nobody is left to ask.
@@ -42,9 +42,8 @@ pub(super) async fn run(
             Job::Claim { shard, begins, answer } => {
                 claimed += 1;
                 let done = match &writer.settings.checkpoints {
-                    Some(Checkpoints { namespace, stream }) => {
-                        sqlite::claim(&mut writer.connection, namespace, &shard, stream, begins)
-                            .await
+                    Some(holder) => {
+                        sqlite::claim(&mut writer.connection, holder, &shard, begins).await
                     }
                     None => Ok(()),
                 };
@@ -53,9 +52,7 @@ pub(super) async fn run(
             Job::Release { shard, answer } => {
                 claimed = claimed.saturating_sub(1);
                 let done = match &writer.settings.checkpoints {
-                    Some(Checkpoints { namespace, .. }) => {
-                        sqlite::release(&mut writer.connection, namespace, &shard).await
-                    }
+                    Some(holder) => sqlite::release(&mut writer.connection, holder, &shard).await,
                     None => Ok(()),
                 };
                 tell(answer, done.map_err(share));
