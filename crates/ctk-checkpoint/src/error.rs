@@ -49,6 +49,12 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
+    /// Returns the error of a table that lets a change pass without making it.
+    pub(crate) fn ignored(shard: &ShardId) -> Self {
+        let reason = "a trigger, a rule or a policy of the table ignores it".to_owned();
+        Self::Refused { shard: shard.clone(), reason }
+    }
+
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -62,7 +68,8 @@ impl CheckpointError {
                     .into(),
             ),
             Self::TakenOver { .. } => Some(
-                "one run at a time: stop that one, or give it a checkpointer_name of its own".into(),
+                "both have the same checkpointer_name: one run at a time, or a checkpointer_name for each"
+                    .into(),
             ),
             Self::Refused { .. } => None,
             Self::Database(error) => error.hint(),

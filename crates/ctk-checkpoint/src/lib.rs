@@ -2,8 +2,10 @@
 //!
 //! The table is `kinesis_checkpoints`, as the Python `ctk` writes it, so that both can go on from each other's rows; columns
 //! that are only ours may be null. A position never moves backwards, whoever asks for it, and is compared as a number.
-//! What the table does in a target with transactions stands in [`sqlite`], as functions to call *inside* the transaction
-//! that writes the rows; without transactions, in [`cratedb`], as a [`CheckpointStore`] of its own. [`prune`] and [`age`] are pure; the time is always handed in.
+//! What the table does in a target with transactions stands in [`sqlite`] and [`postgres`], as functions on a connection: a
+//! position is saved *inside* the transaction that writes the rows, and a [`Holder`] says whose rows they are. Without
+//! transactions it stands in [`cratedb`], as a [`CheckpointStore`] of its own. [`prune`] and [`age`] are pure; the time is
+//! always handed in.
 //!
 //! ```
 //! use ctk_checkpoint::{Checkpoint, age, prune::{Active, Filter}};
@@ -25,7 +27,9 @@ pub mod age;
 mod checkpoint;
 pub mod cratedb;
 mod error;
+mod holder;
 mod memory;
+pub mod postgres;
 pub mod prune;
 pub mod sqlite;
 mod store;
@@ -33,5 +37,6 @@ pub mod time;
 
 pub use checkpoint::{Checkpoint, CheckpointRow, Saved, StreamIdentity, TABLE};
 pub use error::CheckpointError;
+pub use holder::{Holder, Owner};
 pub use memory::MemoryStore;
 pub use store::CheckpointStore;

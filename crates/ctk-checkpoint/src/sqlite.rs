@@ -1,30 +1,32 @@
 //! The table in SQLite, as statements on a connection, so that they can be part of the transaction that writes the rows.
 //!
-//! Whoever writes calls [`create_table`] once before; it also adds our columns to a table that another tool made. Reading
-//! works without. `updated_at` is text, `2026-11-20T18:30:00.123Z`, by the clock of the database, so it sorts as it stands.
-//! Nothing here is cancel safe outside a transaction: a dropped future may have changed the table or not.
+//! Whoever writes calls [`create_table`] and [`open`] once before; the former also adds our columns to a table that another
+//! tool made. Reading works without. `updated_at` is text, `2026-11-20T18:30:00.123Z`, by the clock of the database, so it
+//! sorts as it stands. Nothing here is cancel safe outside a transaction: a dropped future may have changed the table or not.
+
+mod run;
 
 use ctk_db::{DbError, quote, sqlite::columns};
-use ctk_flow::{Millis, Position, Sequence, ShardId};
-use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection, sqlite::SqliteRow};
+use ctk_flow::{Sequence, ShardId};
+use sqlx::{AssertSqlSafe, Connection, Row as _, SqliteConnection, sqlite::SqliteRow};
+
+pub use run::{claim, is_saved, open, release, save};
 
 use crate::{
-    Checkpoint, CheckpointError, Saved, StreamIdentity, TABLE,
-    checkpoint::{parse_part, part_text},
-    prune::Filter,
-    time,
+    Checkpoint, CheckpointError, StreamIdentity, TABLE, checkpoint::parse_part, prune::Filter, time,
 };
 
 /// What the table has in every tool.
 const COLUMNS: [&str; 5] = ["namespace", "shard_id", "sequence", "active", "updated_at"];
 
 /// What only we write; null where another tool wrote.
-const OWN_COLUMNS: [(&str, &str); 5] = [
+const OWN_COLUMNS: [(&str, &str); 6] = [
     ("finished", "BOOLEAN"),
     ("stream_arn", "TEXT"),
     ("stream_created_at", "INTEGER"),
     ("begins_at", "INTEGER"),
     ("part", "TEXT"),
+    ("owner", "TEXT"),
 ];
 
 /// Creates the table, or adds what it lacks, and refuses a table of that name which is no checkpoint table.
@@ -32,7 +34,7 @@ pub async fn create_table(connection: &mut SqliteConnection) -> Result<(), Check
     let sql = "CREATE TABLE IF NOT EXISTS kinesis_checkpoints (\
                namespace TEXT NOT NULL, shard_id TEXT NOT NULL, sequence TEXT, active BOOLEAN DEFAULT TRUE, \
                updated_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), \
-               finished BOOLEAN, stream_arn TEXT, stream_created_at INTEGER, begins_at INTEGER, part TEXT, PRIMARY KEY (namespace, shard_id))";
+               finished BOOLEAN, stream_arn TEXT, stream_created_at INTEGER, begins_at INTEGER, part TEXT, owner TEXT, PRIMARY KEY (namespace, shard_id))";
     sqlx::query(sql)
         .execute(&mut *connection)
         .await
@@ -74,107 +76,10 @@ pub async fn list(
         Present::Complete => Vec::new(),
         Present::Without(missing) => missing,
     };
-    let own = OWN_COLUMNS
-        .map(|column| if missing.contains(&column) { "NULL" } else { column.0 })
-        .join(", ");
-    // The names are constants; casts make one type of what other tools may have stored.
-    let sql = format!(
-        "SELECT namespace, shard_id, CAST(sequence AS TEXT), CAST(active AS INTEGER), CAST(updated_at AS TEXT), {own} \
-         FROM {TABLE} WHERE ?1 IS NULL OR namespace = ?1 ORDER BY namespace, shard_id"
-    );
+    let sql = select(&missing, "?1 IS NULL OR namespace = ?1");
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(namespace).fetch_all(connection).await;
     let checkpoints = rows.and_then(|rows| rows.iter().map(checkpoint).collect::<Result<_, _>>());
     Ok(checkpoints.map_err(DbError::statement(format!("read table {TABLE}")))?)
-}
-
-/// Notes that a run reads the shard, of which stream, and from which instant on, unless that was noted before; sequence and
-/// end are kept.
-pub async fn claim(
-    connection: &mut SqliteConnection,
-    namespace: &str,
-    shard: &ShardId,
-    stream: &StreamIdentity,
-    begins: Option<Millis>,
-) -> Result<(), CheckpointError> {
-    let sql = "UPDATE kinesis_checkpoints SET active = TRUE, updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), \
-               stream_arn = coalesce(?3, stream_arn), stream_created_at = coalesce(?4, stream_created_at), \
-               begins_at = coalesce(begins_at, ?5) WHERE namespace = ?1 AND shard_id = ?2";
-    let updated = sqlx::query(sql)
-        .bind(namespace)
-        .bind(shard.as_str())
-        .bind(&stream.arn)
-        .bind(stream.created_at)
-        .bind(begins)
-        .execute(&mut *connection)
-        .await
-        .map_err(DbError::statement(format!("claim shard {shard}")))?;
-    if updated.rows_affected() == 0 {
-        let mut checkpoint = Checkpoint::new(namespace, shard.clone());
-        checkpoint.stream.clone_from(stream);
-        checkpoint.begins_at = begins;
-        insert(connection, &checkpoint).await?;
-    }
-    Ok(())
-}
-
-/// Moves a shard on, but never back: a position before the stored one is left alone and reported.
-///
-/// To be called in a transaction, which makes one step of looking and writing.
-pub async fn save(
-    connection: &mut SqliteConnection,
-    namespace: &str,
-    position: &Position,
-) -> Result<Saved, CheckpointError> {
-    let shard = &position.shard;
-    let sql = "SELECT CAST(sequence AS TEXT), part, begins_at FROM kinesis_checkpoints \
-               WHERE namespace = ? AND shard_id = ?";
-    let stored: Option<(Option<String>, Option<String>, Option<Millis>)> = sqlx::query_as(sql)
-        .bind(namespace)
-        .bind(shard.as_str())
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(DbError::statement(format!("read the position of shard {shard}")))?;
-    let mut checkpoint = Checkpoint::new(namespace, shard.clone());
-    let is_new = stored.is_none();
-    if let Some((sequence, part, begins_at)) = stored {
-        checkpoint.sequence = sequence.map(Sequence::new);
-        checkpoint.part = part.as_deref().and_then(parse_part);
-        checkpoint.begins_at = begins_at;
-    }
-    let saved = checkpoint.advance(position);
-    if saved != Saved::Written {
-        return Ok(saved);
-    }
-    if is_new {
-        insert(connection, &checkpoint).await?;
-        return Ok(saved);
-    }
-    let sql = "UPDATE kinesis_checkpoints SET sequence = ?3, finished = CASE WHEN ?4 THEN TRUE ELSE finished END, \
-               part = ?5, begins_at = ?6, updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE namespace = ?1 AND shard_id = ?2";
-    sqlx::query(sql)
-        .bind(namespace)
-        .bind(shard.as_str())
-        .bind(checkpoint.sequence.as_ref().map(Sequence::as_str))
-        .bind(position.finished)
-        .bind(checkpoint.part.as_ref().map(part_text))
-        .bind(checkpoint.begins_at)
-        .execute(connection)
-        .await
-        .map_err(DbError::statement(format!("save the position of shard {shard}")))?;
-    Ok(saved)
-}
-
-/// Notes that no run reads the shard; sequence and end are kept.
-pub async fn release(
-    connection: &mut SqliteConnection,
-    namespace: &str,
-    shard: &ShardId,
-) -> Result<(), CheckpointError> {
-    let sql = "UPDATE kinesis_checkpoints SET active = FALSE, updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
-               WHERE namespace = ? AND shard_id = ?";
-    let released = sqlx::query(sql).bind(namespace).bind(shard.as_str()).execute(connection).await;
-    released.map_err(DbError::statement(format!("release shard {shard}")))?;
-    Ok(())
 }
 
 /// Returns what the filter means, to be shown, and then handed to [`delete`].
@@ -208,26 +113,16 @@ pub async fn delete(
     Ok(deleted)
 }
 
-async fn insert(
-    connection: &mut SqliteConnection,
-    checkpoint: &Checkpoint,
-) -> Result<(), CheckpointError> {
-    let sql = "INSERT INTO kinesis_checkpoints (namespace, shard_id, sequence, active, updated_at, finished, \
-               stream_arn, stream_created_at, begins_at, part) \
-               VALUES (?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), ?, ?, ?, ?, ?)";
-    let insert = sqlx::query(sql)
-        .bind(&checkpoint.namespace)
-        .bind(checkpoint.shard_id.as_str())
-        .bind(checkpoint.sequence.as_ref().map(Sequence::as_str))
-        .bind(checkpoint.active)
-        .bind(checkpoint.finished)
-        .bind(&checkpoint.stream.arn)
-        .bind(checkpoint.stream.created_at)
-        .bind(checkpoint.begins_at)
-        .bind(checkpoint.part.as_ref().map(part_text));
-    let what = || format!("note shard {}", checkpoint.shard_id);
-    insert.execute(connection).await.map_err(DbError::statement(what()))?;
-    Ok(())
+/// Returns the statement that reads what [`checkpoint`] takes, and then the owner.
+fn select(missing: &[(&'static str, &'static str)], condition: &str) -> String {
+    let own = OWN_COLUMNS
+        .map(|column| if missing.contains(&column) { "NULL" } else { column.0 })
+        .join(", ");
+    // The names are constants; casts make one type of what other tools may have stored.
+    format!(
+        "SELECT namespace, shard_id, CAST(sequence AS TEXT), CAST(active AS INTEGER), CAST(updated_at AS TEXT), {own} \
+         FROM {TABLE} WHERE {condition} ORDER BY namespace, shard_id"
+    )
 }
 
 /// What there is of the table.

@@ -11,13 +11,12 @@ mod writer;
 
 use std::time::Duration;
 
-use ctk_checkpoint::StreamIdentity;
+use ctk_checkpoint::Holder;
 use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, Target};
 use sqlx::SqliteConnection;
 
 use self::writer::SqliteWriter;
 use crate::{
-    SinkError,
     dead_letters::DeadLetters,
     envelope::Envelope,
     group::{Grouped, Limits},
@@ -44,17 +43,8 @@ pub struct Settings {
     pub linger: Duration,
     /// What becomes of records that are no rows.
     pub dead_letters: DeadLetters,
-    /// Where positions go; none when the run keeps them elsewhere.
-    pub checkpoints: Option<Checkpoints>,
-}
-
-/// Whose positions are kept.
-#[derive(Clone, Debug)]
-pub struct Checkpoints {
-    /// The namespace.
-    pub namespace: String,
-    /// The stream that is read, noted beside them.
-    pub stream: StreamIdentity,
+    /// Whose positions are kept beside the rows; none when the run keeps them elsewhere.
+    pub checkpoints: Option<Holder>,
 }
 
 /// Hands batches to the writer. Clones share it.
@@ -62,14 +52,8 @@ pub struct Checkpoints {
 pub struct SqliteTarget(Grouped);
 
 impl SqliteTarget {
-    /// Starts the writer. The table of the checkpoints is created; the others are when the first rows come.
-    pub async fn start(
-        mut connection: SqliteConnection,
-        settings: Settings,
-    ) -> Result<Self, SinkError> {
-        if settings.checkpoints.is_some() {
-            ctk_checkpoint::sqlite::create_table(&mut connection).await?;
-        }
+    /// Starts the writer. Tables are created when the first rows come.
+    pub fn start(connection: SqliteConnection, settings: Settings) -> Self {
         let limits = Limits {
             rows: settings.batch_rows,
             bytes: settings.batch_bytes,
@@ -78,7 +62,7 @@ impl SqliteTarget {
         };
         let envelope = settings.envelope;
         let writer = SqliteWriter { connection, settings, table: None };
-        Ok(Self(Grouped::start(vec![writer], envelope, limits)))
+        Self(Grouped::start(vec![writer], envelope, limits))
     }
 }
 

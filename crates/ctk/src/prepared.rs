@@ -21,7 +21,7 @@ use ctk_sink::{
     discard::Discard,
     envelope::Envelope,
     jsonl::Jsonl,
-    sqlite::{Checkpoints, Settings, SqliteTarget},
+    sqlite::{Settings, SqliteTarget},
 };
 use ctk_url::TargetUrl;
 
@@ -179,9 +179,9 @@ impl Prepared {
 
     /// Opens the target for writing, and creates it where it is missing. Returns how far earlier runs came by now, too.
     ///
-    /// Cancel safe: nothing is written but empty tables.
+    /// Cancel safe: nothing is written but empty tables, and whose the positions are.
     pub async fn open(
-        self,
+        mut self,
         stream: &StreamSummary,
         envelope: Envelope,
         is_document: bool,
@@ -207,6 +207,15 @@ impl Prepared {
                 if !self.outdated.is_empty() {
                     ctk_checkpoint::sqlite::delete(&mut connection, &self.outdated).await?;
                 }
+                let mut checkpoints = None;
+                if let Some(namespace) = &self.namespace {
+                    ctk_checkpoint::sqlite::create_table(&mut connection).await?;
+                    let opened =
+                        ctk_checkpoint::sqlite::open(&mut connection, namespace, identity).await?;
+                    // The run that had the namespace may have moved on since it was looked at.
+                    self.saved = opened.1.into_iter().map(saved).collect();
+                    checkpoints = Some(opened.0);
+                }
                 let settings = Settings {
                     table: self.table,
                     stream: stream.name.clone(),
@@ -217,11 +226,9 @@ impl Prepared {
                     batch_bytes: config.batch_bytes,
                     linger: config.linger,
                     dead_letters: dead_letters()?,
-                    checkpoints: self
-                        .namespace
-                        .map(|namespace| Checkpoints { namespace, stream: identity }),
+                    checkpoints,
                 };
-                AnyTarget::Sqlite(SqliteTarget::start(connection, settings).await?)
+                AnyTarget::Sqlite(SqliteTarget::start(connection, settings))
             }
             Kind::File(path) => {
                 AnyTarget::File(Jsonl::file(&path, &stream.name, envelope, dead_letters()?)?.into())

@@ -1,50 +1,100 @@
 //! The contract on a real file, tables of other tools, and pruning of what was shown.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, time::Duration};
 
-use ctk_db::sqlite::{Mode, open};
+use ctk_db::sqlite::Mode;
+use ctk_flow::{Millis, Position};
 use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
 
 use super::*;
-use crate::{CheckpointStore, prune::Active, store::contract};
+use crate::{
+    Holder, Saved,
+    holder::contract::{Place, Run, fences},
+    prune::Active,
+    store::contract,
+};
 
-/// The functions as a store, each call in a transaction.
-struct Store {
-    namespace: String,
-    connection: Arc<Mutex<SqliteConnection>>,
-}
+/// The functions, for the contracts.
+struct File(TempDir);
 
-impl Store {
-    async fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
-        self.connection.lock().await
+impl File {
+    async fn with_table() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        create_table(&mut connect(folder.path()).await).await.unwrap();
+        Self(folder)
     }
 }
 
-impl CheckpointStore for Store {
-    async fn load(&self) -> Result<Vec<Checkpoint>, CheckpointError> {
-        load(&mut *self.lock().await, &self.namespace).await
+impl Place for File {
+    type Connection = SqliteConnection;
+    const BEGIN: &str = "BEGIN IMMEDIATE";
+
+    async fn connect(&self) -> SqliteConnection {
+        connect(self.0.path()).await
     }
 
-    async fn claim(&self, shard: &ShardId, begins: Option<Millis>) -> Result<(), CheckpointError> {
-        claim(&mut *self.lock().await, &self.namespace, shard, &StreamIdentity::default(), begins)
-            .await
+    async fn until_one_waits(&self) {}
+
+    async fn run(connection: &mut SqliteConnection, sql: String) {
+        let sql = sql.replace("{table}", TABLE);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
     }
 
-    async fn save(&self, positions: &[Position]) -> Result<Vec<Saved>, CheckpointError> {
-        let mut connection = self.lock().await;
-        let mut transaction = connection.begin().await.unwrap();
-        let mut all = Vec::new();
-        for position in positions {
-            all.push(save(&mut transaction, &self.namespace, position).await?);
-        }
-        transaction.commit().await.unwrap();
-        Ok(all)
+    async fn open(
+        connection: &mut SqliteConnection,
+        namespace: &str,
+    ) -> Result<(Holder, Vec<Checkpoint>), CheckpointError> {
+        open(connection, namespace, StreamIdentity::default()).await
     }
 
-    async fn release(&self, shard: &ShardId) -> Result<(), CheckpointError> {
-        release(&mut *self.lock().await, &self.namespace, shard).await
+    async fn load(
+        connection: &mut SqliteConnection,
+        namespace: &str,
+    ) -> Result<Vec<Checkpoint>, CheckpointError> {
+        load(connection, namespace).await
     }
+
+    async fn claim(
+        connection: &mut SqliteConnection,
+        holder: &Holder,
+        shard: &ShardId,
+        begins: Option<Millis>,
+    ) -> Result<(), CheckpointError> {
+        claim(connection, holder, shard, begins).await
+    }
+
+    async fn save(
+        connection: &mut SqliteConnection,
+        holder: &Holder,
+        positions: &[Position],
+    ) -> Result<Vec<Saved>, CheckpointError> {
+        save(connection, holder, positions).await
+    }
+
+    async fn is_saved(
+        connection: &mut SqliteConnection,
+        holder: &Holder,
+        positions: &[Position],
+    ) -> Result<bool, CheckpointError> {
+        is_saved(connection, holder, positions).await
+    }
+
+    async fn release(
+        connection: &mut SqliteConnection,
+        holder: &Holder,
+        shard: &ShardId,
+    ) -> Result<(), CheckpointError> {
+        release(connection, holder, shard).await
+    }
+}
+
+/// Opens a namespace and claims shards, as a run of an unknown stream.
+async fn claimed(connection: &mut SqliteConnection, shards: &[&str]) -> Holder {
+    let (holder, _) = open(connection, "n", StreamIdentity::default()).await.unwrap();
+    for shard in shards {
+        claim(connection, &holder, &ShardId::new(shard), None).await.unwrap();
+    }
+    holder
 }
 
 async fn database() -> (TempDir, SqliteConnection) {
@@ -54,7 +104,7 @@ async fn database() -> (TempDir, SqliteConnection) {
 }
 
 async fn connect(folder: &Path) -> SqliteConnection {
-    open(&folder.join("a.db"), Mode::Create).await.unwrap()
+    ctk_db::sqlite::open(&folder.join("a.db"), Mode::Create).await.unwrap()
 }
 
 async fn run(connection: &mut SqliteConnection, sql: &'static str) {
@@ -70,14 +120,47 @@ const FOREIGN: &str = "CREATE TABLE kinesis_checkpoints (namespace VARCHAR NOT N
 
 #[tokio::test]
 async fn sqlite_keeps_the_promises_of_a_store() {
+    let file = File::with_table().await;
+    contract::keeps_its_promises(async |namespace: &str| Run::open(&file, namespace).await).await;
+}
+
+#[tokio::test]
+async fn sqlite_fences_runs() {
+    fences(File::with_table().await).await;
+}
+
+#[tokio::test]
+async fn a_table_of_an_earlier_version_gets_its_owner() {
+    let (_folder, mut connection) = database().await;
+    let sql = "CREATE TABLE kinesis_checkpoints (namespace TEXT NOT NULL, shard_id TEXT NOT NULL, sequence TEXT, \
+               active BOOLEAN DEFAULT TRUE, updated_at TEXT, finished BOOLEAN, stream_arn TEXT, \
+               stream_created_at INTEGER, begins_at INTEGER, part TEXT, PRIMARY KEY (namespace, shard_id)); \
+               INSERT INTO kinesis_checkpoints (namespace, shard_id, sequence, finished) VALUES ('n', 's1', '9', TRUE)";
+    run(&mut connection, sql).await;
+    assert_eq!(load(&mut connection, "n").await.unwrap().len(), 1);
+    create_table(&mut connection).await.unwrap();
+    let holder = claimed(&mut connection, &["s1"]).await;
+    let position =
+        Position { sequence: Some(Sequence::new("10")), ..Position::new(ShardId::new("s1")) };
+    assert_eq!(save(&mut connection, &holder, &[position]).await.unwrap(), [Saved::Written]);
+    let rows = load(&mut connection, "n").await.unwrap();
+    assert_eq!(
+        (rows[0].sequence.as_ref().map(Sequence::as_str), rows[0].finished),
+        (Some("10"), true)
+    );
+}
+
+#[tokio::test]
+async fn a_change_that_a_trigger_ignores_is_told() {
     let (_folder, mut connection) = database().await;
     create_table(&mut connection).await.unwrap();
-    let connection = Arc::new(Mutex::new(connection));
-    let open = async |namespace: &str| Store {
-        namespace: namespace.to_owned(),
-        connection: Arc::clone(&connection),
-    };
-    contract::keeps_its_promises(open).await;
+    let holder = claimed(&mut connection, &["s"]).await;
+    run(&mut connection, "CREATE TRIGGER ignore BEFORE UPDATE ON kinesis_checkpoints BEGIN SELECT RAISE(IGNORE); END").await;
+    let position =
+        Position { sequence: Some(Sequence::new("10")), ..Position::new(ShardId::new("s")) };
+    let error = save(&mut connection, &holder, &[position]).await.unwrap_err();
+    let expected = "cannot change the checkpoint of shard s: a trigger, a rule or a policy of the table ignores it";
+    assert_eq!(error.to_string(), expected);
 }
 
 #[tokio::test]
@@ -141,15 +224,18 @@ async fn the_table_of_another_tool_is_read_and_taken_over() {
         ShardId::new("s1"),
         StreamIdentity { arn: Some("arn:1".into()), created_at: Some(1_700_000_000_000) },
     );
-    claim(&mut connection, "n", &shard, &stream, None).await.unwrap();
+    let (holder, found) = open(&mut connection, "n", stream.clone()).await.unwrap();
+    assert_eq!(found, expected);
+    claim(&mut connection, &holder, &shard, None).await.unwrap();
     let position = Position {
         sequence: Some(Sequence::new("10")),
         finished: true,
         ..Position::new(shard.clone())
     };
-    assert_eq!(save(&mut connection, "n", &position).await.unwrap(), Saved::Written);
+    let saved = save(&mut connection, &holder, std::slice::from_ref(&position)).await.unwrap();
+    assert_eq!(saved, [Saved::Written]);
     // A run that does not know the stream leaves it as it was.
-    claim(&mut connection, "n", &shard, &StreamIdentity::default(), None).await.unwrap();
+    claimed(&mut connection, &["s1"]).await;
     let taken = &load(&mut connection, "n").await.unwrap()[0];
     assert_eq!((taken.position(), taken.active, &taken.stream), (position, Some(true), &stream));
 
@@ -169,9 +255,8 @@ async fn a_table_without_a_key_is_served_as_well() {
     let sql = "CREATE TABLE kinesis_checkpoints (NAMESPACE TEXT, shard_id TEXT, sequence TEXT, active INT, updated_at TEXT)";
     run(&mut connection, sql).await;
     create_table(&mut connection).await.unwrap();
-    let shard = ShardId::new("s");
     for _ in 0..2 {
-        claim(&mut connection, "n", &shard, &StreamIdentity::default(), None).await.unwrap();
+        claimed(&mut connection, &["s"]).await;
     }
     assert_eq!(list(&mut connection, None).await.unwrap().len(), 1);
 }
@@ -182,8 +267,9 @@ async fn a_position_is_part_of_the_transaction() {
     create_table(&mut connection).await.unwrap();
     let position =
         Position { sequence: Some(Sequence::new("1")), ..Position::new(ShardId::new("s")) };
+    let holder = claimed(&mut connection, &[]).await;
     let mut transaction = connection.begin().await.unwrap();
-    assert_eq!(save(&mut transaction, "n", &position).await.unwrap(), Saved::Written);
+    assert_eq!(save(&mut transaction, &holder, &[position]).await.unwrap(), [Saved::Written]);
     transaction.rollback().await.unwrap();
     assert!(load(&mut connection, "n").await.unwrap().is_empty());
     assert!(load(&mut connect(folder.path()).await, "n").await.unwrap().is_empty());
@@ -193,9 +279,7 @@ async fn a_position_is_part_of_the_transaction() {
 async fn times_are_text_that_sorts() {
     let (_folder, mut connection) = database().await;
     create_table(&mut connection).await.unwrap();
-    claim(&mut connection, "n", &ShardId::new("s"), &StreamIdentity::default(), None)
-        .await
-        .unwrap();
+    claimed(&mut connection, &["s"]).await;
     let stored: String = sqlx::query_scalar("SELECT updated_at FROM kinesis_checkpoints")
         .fetch_one(&mut connection)
         .await
@@ -231,12 +315,7 @@ async fn what_was_shown_is_deleted_and_nothing_else() {
 
     // While it was asked, a run claimed a shard, and another row came.
     create_table(&mut connection).await.unwrap();
-    claim(&mut connection, "n", &ShardId::new("s1"), &StreamIdentity::default(), None)
-        .await
-        .unwrap();
-    claim(&mut connection, "n", &ShardId::new("s9"), &StreamIdentity::default(), None)
-        .await
-        .unwrap();
+    claimed(&mut connection, &["s1", "s9"]).await;
     assert_eq!(delete(&mut connection, &shown).await.unwrap(), 2);
     assert_eq!(shards(&list(&mut connection, None).await.unwrap()), ["n s1", "n s9", "other s1"]);
     assert_eq!(delete(&mut connection, &shown).await.unwrap(), 0);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ctk_checkpoint::StreamIdentity;
 use ctk_db::sqlite;
 use ctk_decode::{DecodeOptions, Decoder};
 use ctk_flow::{Allowance, Decode, Record, Sequence};
@@ -45,6 +46,15 @@ impl World {
         }
     }
 
+    /// As a run that opens the namespace.
+    async fn with_checkpoints(&self) -> Settings {
+        let mut connection = self.connection().await;
+        ctk_checkpoint::sqlite::create_table(&mut connection).await.unwrap();
+        let opened =
+            ctk_checkpoint::sqlite::open(&mut connection, "test", StreamIdentity::default());
+        Settings { checkpoints: Some(opened.await.unwrap().0), ..Self::settings() }
+    }
+
     async fn connection(&self) -> SqliteConnection {
         sqlite::open(&self.path(), sqlite::Mode::Create).await.unwrap()
     }
@@ -66,7 +76,7 @@ impl World {
         from: u64,
         records: &[&str],
     ) -> Result<Committed, Failure> {
-        let target = SqliteTarget::start(self.connection().await, settings).await?;
+        let target = SqliteTarget::start(self.connection().await, settings);
         let shard = ShardId::new("shard-1");
         let mut records = as_records(from, records).into();
         let decoded = Decoder::new(self.options).decode(&shard, &mut records, Allowance::ALL);
@@ -378,7 +388,7 @@ async fn equal_ids_in_a_table_without_a_key_are_an_error() {
 #[tokio::test]
 async fn shards_that_wait_together_are_written_together() {
     let world = World::new();
-    let target = SqliteTarget::start(world.connection().await, World::settings()).await.unwrap();
+    let target = SqliteTarget::start(world.connection().await, World::settings());
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..50_u64 {
         let target = target.clone();
@@ -422,19 +432,17 @@ async fn large_batches_are_complete() {
 #[tokio::test]
 async fn a_transaction_that_fails_leaves_nothing() {
     let mut world = World::new();
-    let with_checkpoints = || {
-        let checkpoints =
-            Checkpoints { namespace: "test".into(), stream: StreamIdentity::default() };
-        Settings { checkpoints: Some(checkpoints), ..World::settings() }
-    };
-    world.load(with_checkpoints(), &[]).await.unwrap();
+    let settings = world.with_checkpoints().await;
+    world.load(settings, &[]).await.unwrap();
     // Saving the position fails after the rows were inserted.
     world.execute("CREATE TRIGGER refuse BEFORE INSERT ON kinesis_checkpoints BEGIN SELECT RAISE(ABORT, 'no'); END").await;
     world.execute("DELETE FROM kinesis_checkpoints").await;
-    world.load(with_checkpoints(), &[r#"{"a": 1}"#, "not json"]).await.unwrap_err();
+    let settings = world.with_checkpoints().await;
+    world.load(settings, &[r#"{"a": 1}"#, "not json"]).await.unwrap_err();
     assert!(world.schema("t").await.is_empty());
     assert!(world.schema("t_dead_letters").await.is_empty());
     world.execute("DROP TRIGGER refuse").await;
-    world.load(with_checkpoints(), &[r#"{"a": 1}"#]).await.unwrap();
+    let settings = world.with_checkpoints().await;
+    world.load(settings, &[r#"{"a": 1}"#]).await.unwrap();
     assert_eq!(world.rows("SELECT * FROM t").await, ["a=1"]);
 }

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use ctk_checkpoint::Saved;
 use ctk_db::DbError;
-use ctk_flow::{Committed, DeadLetter, Reason, ShardId};
+use ctk_flow::{Committed, DeadLetter, Position, Reason, ShardId};
 use sqlx::SqliteConnection;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::{
-    Checkpoints, Settings,
+    Settings,
     insert::{Batch, Built, Entry, Insert, Outcome, is_there, send},
     letters,
     table::{Misfit, Table},
@@ -83,13 +83,12 @@ async fn write_all(
             .write(connection, table, &mut committed)
             .await?;
     }
-    if let Some(Checkpoints { namespace, .. }) = &settings.checkpoints {
-        for position in group.iter().map(|delivery| &delivery.upto) {
-            match ctk_checkpoint::sqlite::save(connection, namespace, position).await? {
-                Saved::Written => {}
-                Saved::Behind { stored } => {
-                    warn!(shard = %position.shard, %stored, "another run with this namespace is further; is it still running?");
-                }
+    if let Some(holder) = &settings.checkpoints {
+        let positions: Vec<Position> = group.iter().map(|delivery| delivery.upto.clone()).collect();
+        let saved = ctk_checkpoint::sqlite::save(connection, holder, &positions).await?;
+        for (position, saved) in positions.iter().zip(saved) {
+            if let Saved::Behind { stored } = saved {
+                warn!(shard = %position.shard, %stored, "another tool moved this checkpoint on; is it still running?");
             }
         }
     }

@@ -5,7 +5,7 @@ use ctk_db::DbError;
 use ctk_flow::{Committed, Millis, ShardId};
 use sqlx::{Connection, SqliteConnection};
 
-use super::{Checkpoints, Settings, table::Table, transaction};
+use super::{Settings, table::Table, transaction};
 use crate::{
     SinkError,
     group::{Delivery, Writer},
@@ -25,15 +25,13 @@ impl Writer for SqliteWriter {
     }
 
     async fn claim(&mut self, shard: &ShardId, begins: Option<Millis>) -> Result<(), SinkError> {
-        let Some(Checkpoints { namespace, stream }) = &self.settings.checkpoints else {
-            return Ok(());
-        };
-        Ok(sqlite::claim(&mut self.connection, namespace, shard, stream, begins).await?)
+        let Some(holder) = &self.settings.checkpoints else { return Ok(()) };
+        Ok(sqlite::claim(&mut self.connection, holder, shard, begins).await?)
     }
 
     async fn release(&mut self, shard: &ShardId) -> Result<(), SinkError> {
-        let Some(Checkpoints { namespace, .. }) = &self.settings.checkpoints else { return Ok(()) };
-        Ok(sqlite::release(&mut self.connection, namespace, shard).await?)
+        let Some(holder) = &self.settings.checkpoints else { return Ok(()) };
+        Ok(sqlite::release(&mut self.connection, holder, shard).await?)
     }
 
     async fn close(self) -> Result<(), SinkError> {

@@ -1,14 +1,11 @@
 //! Whose a row is, and for how long. Pure: the time is handed in, and is that of the database.
 
-use std::{
-    collections::hash_map::RandomState,
-    hash::{BuildHasher, Hasher},
-    time::Duration,
-};
+use std::time::Duration;
 
 use ctk_flow::Millis;
 
 use super::Row;
+use crate::holder::random;
 
 /// What this run writes into the rows that it holds.
 #[derive(Debug)]
@@ -63,10 +60,8 @@ impl Lease {
     }
 }
 
-/// Returns 128 random bits as hexadecimal digits. Nothing is secret about them, they only differ from run to run: the
-/// standard library seeds its hashers from the system.
+/// Returns 128 random bits as hexadecimal digits.
 pub(super) fn token() -> String {
-    let random = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", random(), random())
 }
 

@@ -33,8 +33,7 @@ async fn what_a_table_ignores_or_refuses_is_kept() {
 async fn a_table_that_ends_the_transaction_ends_the_run_and_moves_no_position() {
     let mut world = World::new();
     world.execute("CREATE TABLE t (k INTEGER UNIQUE ON CONFLICT ROLLBACK)").await;
-    let checkpoints = Checkpoints { namespace: "test".into(), stream: StreamIdentity::default() };
-    let settings = Settings { checkpoints: Some(checkpoints), ..World::settings() };
+    let settings = world.with_checkpoints().await;
     world.load(settings, &[r#"{"k": 1}"#, r#"{"k": 1}"#]).await.unwrap_err();
     assert!(world.rows("SELECT * FROM t").await.is_empty());
     assert!(world.rows("SELECT * FROM kinesis_checkpoints").await.is_empty());
