@@ -107,7 +107,8 @@ impl Postgres {
         command.env_clear().args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &self.url(), "-c", sql]);
         let output = command.output().expect("psql runs");
         assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+        let printed = String::from_utf8_lossy(&output.stdout);
+        printed.strip_suffix('\n').unwrap_or(&printed).to_owned()
     }
 
     /// Ends all sessions but its own, as an administrator does; returns how many.

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use ctk_db::postgres::Type;
-use ctk_flow::{ColumnId, DeadLetter, Reason, Value};
+use ctk_flow::{DeadLetter, Reason, Value};
 
 use super::{
     Settings,
@@ -171,8 +171,14 @@ impl Parts {
 /// It is in the table, but not among the columns of the rows so far.
 struct Unused(usize);
 
-/// The values of a row, by place, with the members that they belong to.
-type Values<'a> = Vec<Option<(ColumnId, Value<'a>)>>;
+/// The values of a row.
+#[derive(Default)]
+struct Values<'a> {
+    /// By place, with the members that they belong to.
+    placed: Vec<Option<Value<'a>>>,
+    /// Those whose own column takes nothing, since it is generated, with that column.
+    homeless: HashMap<usize, Value<'a>>,
+}
 
 struct Encoder<'a> {
     group: &'a [Delivery],
@@ -186,7 +192,7 @@ struct Encoder<'a> {
 
 impl<'a> Encoder<'a> {
     fn run(&mut self) -> Result<(), Unused> {
-        let (mut text, mut head, mut values) = (String::new(), Vec::new(), Vec::new());
+        let (mut text, mut head, mut values) = (String::new(), Vec::new(), Values::default());
         let known = self.layout.known;
         for (member, delivery) in self.group.iter().enumerate() {
             let shard = delivery.changes.shard();
@@ -219,19 +225,24 @@ impl<'a> Encoder<'a> {
     /// Sorts the values of a row by place; what has no column is an error, in words.
     fn place(&self, entry: Entry, values: &mut Values<'a>) -> Result<(), String> {
         let delivery = &self.group[entry.member];
-        values.clear();
-        values.resize(self.layout.used.len(), None);
+        values.placed.clear();
+        values.placed.resize(self.layout.used.len(), None);
+        values.homeless.clear();
         for (column, value) in delivery.changes.row(entry.row).cells() {
             let slot = self.slots[entry.member][column.index()];
-            match (slot.and_then(|slot| self.layout.places[slot]), value) {
-                // Of members that come twice, the last counts.
-                (Some(place), Value::Null) => values[place] = None,
-                (Some(place), value) => values[place] = Some((column, value)),
-                (None, Value::Null) => {}
-                (None, _) => {
+            let value = Some(value).filter(|value| *value != Value::Null);
+            let Some(slot) = slot else {
+                if value.is_some() {
                     let evolve = self.settings.evolve;
                     return Err(self.layout.known.without_column(delivery, column, evolve));
                 }
+                continue;
+            };
+            // Of members that come twice, the last counts.
+            match (self.layout.places[slot], value) {
+                (Some(place), value) => values.placed[place] = value,
+                (None, Some(value)) => drop(values.homeless.insert(slot, value)),
+                (None, None) => drop(values.homeless.remove(&slot)),
             }
         }
         Ok(())
@@ -240,6 +251,10 @@ impl<'a> Encoder<'a> {
     /// Appends the row, each value in its own column; false, and nothing appended, when one does not fit.
     fn put_as_they_are(&mut self, entry: Entry, values: &Values<'a>, head: &[u8]) -> bool {
         let layout = &self.layout;
+        if !values.homeless.is_empty() {
+            return false;
+        }
+        let values = &values.placed;
         let part = self.parts.of(layout, |place| values[place].is_some());
         let start = part.begin(head);
         let fits = part.places.iter().all(|place| match values[*place] {
@@ -247,7 +262,7 @@ impl<'a> Encoder<'a> {
                 put_null(&mut part.data);
                 true
             }
-            Some((_, value)) => put(layout.of(*place), value, &mut part.data),
+            Some(value) => put(layout.of(*place), value, &mut part.data),
         });
         if fits {
             part.end(entry);
@@ -259,10 +274,11 @@ impl<'a> Encoder<'a> {
 
     /// Appends the row with the values that do not fit in variants of their columns.
     fn put_beside(&mut self, entry: Entry, values: &Values<'a>, head: &[u8]) -> Result<(), Unused> {
-        let mut fields: Vec<Option<Vec<u8>>> = vec![None; values.len()];
-        let mut misfits = Vec::new();
-        for (place, value) in values.iter().enumerate() {
-            let Some((_, value)) = value else { continue };
+        let mut fields: Vec<Option<Vec<u8>>> = vec![None; values.placed.len()];
+        let mut misfits: Vec<_> =
+            values.homeless.iter().map(|(slot, value)| (*slot, *value)).collect();
+        for (place, value) in values.placed.iter().enumerate() {
+            let Some(value) = value else { continue };
             let mut field = Vec::new();
             if put(self.layout.of(place), *value, &mut field) {
                 fields[place] = Some(field);

@@ -119,8 +119,9 @@ async fn stage(
         Some(_) => format!(" ON CONFLICT ({id}) DO NOTHING"),
         None => String::new(),
     };
-    let insert =
-        format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM {STAGING}{conflict}");
+    // Without a column there is no list of them.
+    let listed = if columns.is_empty() { String::new() } else { format!(" ({columns})") };
+    let insert = format!("INSERT INTO {table}{listed} SELECT {columns} FROM {STAGING}{conflict}");
     let inserted = sqlx::raw_sql(sqlx::AssertSqlSafe(insert)).execute(&mut *connection).await?;
     let new = inserted.rows_affected();
     if new == rows.len() as u64 || !known.has_rules && known.id.is_some() {
@@ -154,6 +155,13 @@ async fn copy(
     columns: &str,
     data: &[u8],
 ) -> Result<u64, sqlx::Error> {
+    if columns.is_empty() {
+        // Records without a member, and no envelope: COPY needs a column, INSERT does not. Each row is two bytes of data.
+        let rows = data.len() / 2;
+        let sql = format!("INSERT INTO {table} SELECT FROM pg_catalog.generate_series(1, {rows})");
+        let inserted = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await?;
+        return Ok(inserted.rows_affected());
+    }
     let statement = format!("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)");
     let mut copy = connection.copy_in_raw(&statement).await?;
     copy.send(HEAD).await?;
