@@ -72,3 +72,6 @@ fn of_code(error: &sqlx::Error) -> Trouble {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;
