@@ -23,7 +23,7 @@ pub(crate) fn connect_hint(error: &sqlx::Error) -> Option<String> {
             }
             ErrorKind::PermissionDenied => "check the permissions of the socket",
             // A name that cannot be resolved has no kind of its own.
-            _ => "check the host's name",
+            _ => "check the host's name, and that it can be reached",
         },
         sqlx::Error::Tls(_) => {
             "`sslmode=prefer` takes encryption where the server has it, `disable` does without"

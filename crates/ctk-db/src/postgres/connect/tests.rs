@@ -136,12 +136,7 @@ async fn sockets_need_no_encryption() {
 
 #[tokio::test]
 async fn writing_skips_servers_that_only_read() {
-    let reads = Postgres::start().await.unwrap();
-    reads.sql("ALTER DATABASE ctk SET default_transaction_read_only = on");
-    let mut standby = Postgres::start().await.unwrap();
-    standby.stop(Stop::Fast).await.unwrap();
-    fs::write(standby.socket_folder().join("data/standby.signal"), "").unwrap();
-    standby.run().await.unwrap();
+    let mut server = Postgres::start().await.unwrap();
     let check = async |server: &Postgres, expected: &str| {
         let address = server.url();
         config(&address).connect().await.unwrap();
@@ -152,19 +147,32 @@ async fn writing_skips_servers_that_only_read() {
         let address = format!("{address}?target_session_attrs=read-write");
         assert!(config(&address).connect().await.is_err());
     };
+    server.sql("ALTER DATABASE ctk SET default_transaction_read_only = on");
     let expected = "database ctk at 127.0.0.1:PORT only reads: its transactions are read-only by default\n\
                     hint: see default_transaction_read_only of the server, database and user";
-    check(&reads, expected).await;
+    check(&server, expected).await;
+    server.stop(Stop::Fast).await.unwrap();
+    fs::write(server.socket_folder().join("data/standby.signal"), "").unwrap();
+    server.run().await.unwrap();
     let expected = "database ctk at 127.0.0.1:PORT only reads: it is a standby\n\
                     hint: name the primary, or all servers: postgresql://a,b/database";
-    check(&standby, expected).await;
+    check(&server, expected).await;
 
     let primary = Postgres::start().await.unwrap();
-    let (standby, reads, primary) = (standby.port(), reads.port(), primary.port());
-    let address =
-        format!("postgresql://ctk@127.0.0.1:{standby},127.0.0.1:{reads},127.0.0.1:{primary}/ctk");
-    let mut connection = config(&address).connect_for_writing().await.unwrap();
+    let (standby, closed, primary) = (server.port(), closed_port(), primary.port());
+    let address = |last: u16| {
+        format!("postgresql://ctk@127.0.0.1:{closed},127.0.0.1:{standby},127.0.0.1:{last}/ctk")
+    };
+    let mut connection = config(&address(primary)).connect_for_writing().await.unwrap();
     assert_eq!(value(&mut connection, "SHOW port").await, primary.to_string());
-    let mut connection = config(&address).connect().await.unwrap();
+    let mut connection = config(&address(primary)).connect().await.unwrap();
     assert_eq!(value(&mut connection, "SHOW port").await, standby.to_string());
+    // The one that answers is told first, since it says more.
+    let error = config(&address(closed)).connect_for_writing().await.unwrap_err().to_string();
+    let expected =
+        format!("database ctk at 127.0.0.1:{standby} (cannot connect to database ctk at");
+    assert!(
+        error.starts_with(&expected) && error.ends_with("only reads: it is a standby"),
+        "{error}"
+    );
 }

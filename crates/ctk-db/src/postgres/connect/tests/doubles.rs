@@ -7,13 +7,17 @@ use tokio::{
 
 use super::*;
 
+/// The number that asks for encryption (<https://www.postgresql.org/docs/current/protocol-message-formats.html>).
+const ENCRYPT: [u8; 4] = 80_877_103_u32.to_be_bytes();
+
 /// Answers every question with one text, as a server that says this version at the start.
 async fn answer(listener: TcpListener, version: &str, text: &str) {
     let (mut stream, _) = listener.accept().await.unwrap();
     // The request for encryption, then the start: both begin with their length.
-    read(&mut stream).await;
-    stream.write_all(b"N").await.unwrap();
-    read(&mut stream).await;
+    if read(&mut stream).await == ENCRYPT {
+        stream.write_all(b"N").await.unwrap();
+        read(&mut stream).await;
+    }
     let mut start = message(b'R', &0_i32.to_be_bytes());
     start.extend(message(b'S', format!("server_version\0{version}\0").as_bytes()));
     start.extend(message(b'Z', b"I"));
@@ -39,10 +43,11 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind], length.to_be_bytes().as_slice(), body].concat()
 }
 
-async fn read(stream: &mut TcpStream) {
+async fn read(stream: &mut TcpStream) -> Vec<u8> {
     let length = stream.read_u32().await.unwrap();
     let mut body = vec![0; usize::try_from(length).unwrap() - 4];
     stream.read_exact(&mut body).await.unwrap();
+    body
 }
 
 #[tokio::test]
@@ -80,4 +85,28 @@ async fn a_host_that_does_not_answer_is_given_up() {
     let error = config(&address).connect().await.unwrap_err();
     assert!(shown(&error).contains("no answer within 1 s"), "{}", shown(&error));
     assert_eq!(error.trouble(), Trouble::Connection);
+}
+
+#[tokio::test]
+async fn encryption_that_fails_is_done_without_where_it_is_only_preferred() {
+    let check = async |mode: &str, expected: &str| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let config = config(&format!("postgresql://me@127.0.0.1:{port}/db?sslmode={mode}"));
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert_eq!(read(&mut stream).await, ENCRYPT);
+            stream.write_all(b"Sthis is no handshake").await.unwrap();
+            // Until the client has given it up.
+            stream.read_to_end(&mut Vec::new()).await.unwrap_or_default();
+            answer(listener, "12.1", "PostgreSQL 12.1").await;
+        };
+        let error = tokio::select! {
+            error = config.connect() => error.unwrap_err(),
+            () = server => panic!("the client went away"),
+        };
+        assert!(shown(&error).contains(expected), "{mode}: {}", shown(&error));
+    };
+    check("prefer", "has PostgreSQL 12").await;
+    check("require", "received corrupt message").await;
 }
