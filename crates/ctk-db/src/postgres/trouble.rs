@@ -74,3 +74,6 @@ fn of_code(error: &sqlx::Error) -> Trouble {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;
