@@ -1,8 +1,13 @@
 //! What can go wrong with a database, by what its owner can do.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
-use crate::cratedb::CrateDbError;
+use sqlx::sqlite::SqliteError;
+
+use crate::{
+    cratedb::CrateDbError,
+    postgres::{Trouble, connect_hint, statement_hint, trouble},
+};
 
 /// An error of a connection.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +37,50 @@ pub enum DbError {
         path: PathBuf,
         /// Why.
         source: sqlx::Error,
+    },
+    /// No connection to PostgreSQL.
+    #[error("cannot connect to {what}")]
+    Connect {
+        /// Which one, without a secret.
+        what: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// A certificate or key that the address names cannot be read.
+    #[error("cannot read {path}, which `{option}` names")]
+    Certificate {
+        /// The option of the address.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A server that speaks PostgreSQL's protocol and is something else.
+    #[error("{what} is {product}, not PostgreSQL")]
+    NotPostgres {
+        /// Which one.
+        what: String,
+        /// What it calls itself.
+        product: String,
+        /// The address to use instead, without a password, where there is one.
+        address: Option<String>,
+    },
+    /// PostgreSQL is too old.
+    #[error("{what} has PostgreSQL {version}, which is too old")]
+    TooOld {
+        /// Which one.
+        what: String,
+        /// Its major version, or the older form, as `9.6`.
+        version: String,
+    },
+    /// A server that only reads.
+    #[error("{what} only reads: {}", if *is_standby { "it is a standby" } else { "its transactions are read-only by default" })]
+    ReadOnly {
+        /// Which one.
+        what: String,
+        /// It copies another server; else it was set so.
+        is_standby: bool,
     },
     /// A statement failed.
     #[error("cannot {what}")]
@@ -69,7 +118,34 @@ impl DbError {
             Self::Missing { .. }
             | Self::NoFolder { .. }
             | Self::Folder { .. }
+            | Self::Connect { .. }
+            | Self::Certificate { .. }
+            | Self::NotPostgres { .. }
+            | Self::TooOld { .. }
+            | Self::ReadOnly { .. }
             | Self::CrateDb { .. } => None,
+        }
+    }
+
+    /// Returns what an error of PostgreSQL asks for.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            // What is wrong with a certificate stays wrong, though it looks like a broken connection.
+            Self::Connect { source: sqlx::Error::Io(source), .. }
+                if source.kind() == io::ErrorKind::InvalidData =>
+            {
+                Trouble::Other
+            }
+            Self::Connect { source, .. } | Self::Statement { source, .. } => trouble(source),
+            Self::ReadOnly { .. } => Trouble::ReadOnly,
+            Self::Missing { .. }
+            | Self::NoFolder { .. }
+            | Self::Folder { .. }
+            | Self::Open { .. }
+            | Self::Certificate { .. }
+            | Self::NotPostgres { .. }
+            | Self::TooOld { .. }
+            | Self::CrateDb { .. } => Trouble::Other,
         }
     }
 
@@ -83,7 +159,20 @@ impl DbError {
             Self::Folder { path } => {
                 Some(format!("name a file in it, as sqlite:{}/my.db", path.display()))
             }
-            Self::Open { source, .. } | Self::Statement { source, .. } => hint(source),
+            Self::Open { source, .. } => hint(source),
+            Self::Statement { source, .. } => hint(source).or_else(|| statement_hint(source)),
+            Self::Connect { source, .. } => connect_hint(source),
+            Self::Certificate { .. } => Some("check the path and its permissions".into()),
+            Self::NotPostgres { address, .. } => address
+                .as_ref()
+                .map(|address| format!("CrateDB is loaded over HTTP: use {address}")),
+            Self::TooOld { .. } => Some("use PostgreSQL 13 or later".into()),
+            Self::ReadOnly { is_standby: true, .. } => {
+                Some("name the primary, or all servers: postgresql://a,b/database".into())
+            }
+            Self::ReadOnly { is_standby: false, .. } => {
+                Some("see default_transaction_read_only of the server, database and user".into())
+            }
             Self::CrateDb { source, .. } => source.hint(),
         }
     }
@@ -91,7 +180,9 @@ impl DbError {
 
 /// Returns the primary result code (<https://www.sqlite.org/rescode.html>), which sqlx hands out as text.
 pub fn primary_code(error: &sqlx::Error) -> Option<i32> {
-    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    // PostgreSQL's codes look like numbers as well.
+    let error: &SqliteError = error.as_database_error()?.try_downcast_ref()?;
+    let code: i32 = sqlx::error::DatabaseError::code(error)?.parse().ok()?;
     Some(code & 0xff)
 }
 

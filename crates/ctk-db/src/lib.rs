@@ -15,6 +15,7 @@
 
 pub mod cratedb;
 mod error;
+pub mod postgres;
 pub mod sqlite;
 
 pub use error::{DbError, primary_code};
