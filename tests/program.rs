@@ -34,6 +34,9 @@ mod load;
 #[path = "program/loss.rs"]
 mod loss;
 #[cfg(test)]
+#[path = "program/postgres_checkpoints.rs"]
+mod postgres_checkpoints;
+#[cfg(test)]
 #[path = "program/producers.rs"]
 mod producers;
 #[cfg(test)]

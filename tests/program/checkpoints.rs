@@ -1,6 +1,6 @@
 //! `ctk list-checkpoints` and `ctk prune-checkpoints`, in both spellings.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use crate::world::{World, assert_shown, ended};
 
@@ -91,7 +91,7 @@ async fn wrong_use() {
     let mut all = String::new();
     for (code, arguments) in [
         (2, &["ls"][..]),
-        (2, &["ls", "postgresql://localhost/"]),
+        (2, &["ls", "jsonl:lines.ndjson"]),
         (1, &["ls", "sqlite:none.db"]),
         (2, &["prune", "--yes", "sqlite:demo.db"]),
         (2, &["prune", "--older-than", "7days", "--yes", "sqlite:demo.db"]),
@@ -149,4 +149,45 @@ async fn what_was_typed_comes_before_the_environment() {
     assert_eq!(world.query("demo.db", "SELECT count(*) FROM kinesis_checkpoints").await, ["4"]);
     assert_eq!(run(&prune).await.code, Some(0));
     assert_eq!(world.query("demo.db", "SELECT count(*) FROM kinesis_checkpoints").await, ["2"]);
+}
+
+/// The second run takes over; the first ends with its next transaction, of which nothing stays.
+#[tokio::test]
+async fn of_two_runs_in_a_namespace_the_second_goes_on() {
+    let world = World::with_sensors().await;
+    let options = "&checkpointer=target&envelope=none&poll_interval=0.1";
+    let source = world.source(options);
+    let first = world.command(&["load", "--follow", &source, "sqlite:demo.db"]).spawn().unwrap();
+    let has = async |table: &'static str, rows: &'static str, expected: &str| {
+        !world.query("demo.db", table).await.is_empty()
+            && world.query("demo.db", rows).await == [expected]
+    };
+    let written = async {
+        while !world.path("demo.db").exists()
+            || !has(
+                "SELECT name FROM sqlite_master WHERE name = 'demo'",
+                "SELECT count(*) FROM demo",
+                "2",
+            )
+            .await
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let patience = Duration::from_mins(1);
+    tokio::time::timeout(patience, written).await.expect("the first records are loaded");
+    let second = world.load(options, "sqlite:demo.db").await;
+    assert!(second.contains("0 records read"), "{second}");
+
+    world.put(br#"{"sensor_id":3}"#).await;
+    let first = tokio::time::timeout(patience, first.wait_with_output()).await.unwrap().unwrap();
+    let said = String::from_utf8(first.stderr).unwrap();
+    assert_eq!(first.status.code(), Some(1), "{said}");
+    let expected = "another run took over shard shardId-000000000000 of namespace \"demo\"";
+    assert!(said.contains(expected), "{said}");
+    assert!(said.contains("hint: both have the same checkpointer_name"), "{said}");
+    assert_eq!(world.query("demo.db", "SELECT count(*) FROM demo").await, ["2"]);
+    let third = world.load(options, "sqlite:demo.db").await;
+    assert!(third.contains("1 record read"), "{third}");
+    assert_eq!(world.query("demo.db", "SELECT count(*) FROM demo").await, ["3"]);
 }

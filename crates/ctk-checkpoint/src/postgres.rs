@@ -4,14 +4,16 @@
 //! Whoever writes calls [`create_table`] and [`open`] once before; reading works without. `updated_at` is the time of the
 //! last change, by the clock of the database. Rows are always locked by namespace and shard in their order, so runs do not
 //! wait for each other in a circle. Nothing here is cancel safe outside a transaction: a dropped future may have changed the
-//! table or not.
+//! table or not, and its locks are held until the connection is used again or closed.
 
 mod run;
 mod table;
 
 use ctk_db::{DbError, quote};
 use ctk_flow::{Sequence, ShardId};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row as _, postgres::PgRow};
+use sqlx::{
+    AssertSqlSafe, Connection, PgConnection, Postgres, Row as _, Transaction, postgres::PgRow,
+};
 
 pub use run::{claim, is_saved, open, release, save};
 pub use table::create_table;
@@ -67,22 +69,49 @@ pub async fn delete(
     if shown.is_empty() {
         return Ok(0);
     }
+    let what = format!("delete from table {}", name(schema));
+    let mut transaction = connection.begin().await.map_err(DbError::statement(what.clone()))?;
+    let deleted = delete_locked(&mut transaction, schema, shown).await;
+    end(transaction, deleted, what).await
+}
+
+async fn delete_locked(
+    connection: &mut PgConnection,
+    schema: &str,
+    shown: &[Checkpoint],
+) -> Result<u64, CheckpointError> {
     let failed = || DbError::statement(format!("delete from table {}", name(schema)));
     let keys = |all: &mut dyn Iterator<Item = &Checkpoint>| -> (Vec<String>, Vec<String>) {
         all.map(|row| (row.namespace.clone(), row.shard_id.to_string())).unzip()
     };
     let are_meant = "(namespace, shard_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))";
-    let mut transaction = connection.begin().await.map_err(failed())?;
-    let sql = select(schema, &missing(&mut transaction, schema).await?, are_meant, "FOR UPDATE");
+    let sql = select(schema, &missing(connection, schema).await?, are_meant, "FOR UPDATE");
     let (namespaces, shards) = keys(&mut shown.iter());
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(namespaces).bind(shards);
-    let present = checkpoints(rows.fetch_all(&mut *transaction).await).map_err(failed())?;
+    let present = checkpoints(rows.fetch_all(&mut *connection).await).map_err(failed())?;
     let (namespaces, shards) = keys(&mut shown.iter().filter(|row| present.contains(row)));
     let sql = format!("DELETE FROM {} WHERE {are_meant}", name(schema));
     let delete = sqlx::query(AssertSqlSafe(sql)).bind(namespaces).bind(shards);
-    let deleted = delete.execute(&mut *transaction).await.map_err(failed())?.rows_affected();
-    transaction.commit().await.map_err(failed())?;
-    Ok(deleted)
+    Ok(delete.execute(connection).await.map_err(failed())?.rows_affected())
+}
+
+/// Ends a transaction as it went.
+async fn end<T>(
+    transaction: Transaction<'_, Postgres>,
+    done: Result<T, CheckpointError>,
+    what: String,
+) -> Result<T, CheckpointError> {
+    match done {
+        Ok(done) => {
+            transaction.commit().await.map_err(DbError::statement(what))?;
+            Ok(done)
+        }
+        Err(error) => {
+            // If it were dropped, its locks would be held until the connection is used again. The first error counts.
+            drop(transaction.rollback().await);
+            Err(error)
+        }
+    }
 }
 
 /// Returns those of our columns that are missing in a table, which is there.

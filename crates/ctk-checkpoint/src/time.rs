@@ -24,6 +24,10 @@ pub fn parse(text: &str) -> Option<Millis> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.timestamp_millis());
     }
+    // What PostgreSQL makes of a time in a column of text, whose zone may be of two digits.
+    if let Ok(time) = DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z") {
+        return Some(time.timestamp_millis());
+    }
     // SQLite's own `CURRENT_TIMESTAMP`, and what drivers make of a time without a zone.
     let naive = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"];
     naive
@@ -48,6 +52,8 @@ mod tests {
         check("2026-11-20T18:30:00.123456", Some(1_795_199_400_123));
         check("2026-11-20 20:30:00.123456+02:00", Some(1_795_199_400_123));
         check("2026-11-20T20:30:00+02:00", Some(1_795_199_400_000));
+        check("2026-11-20 18:30:00.123456+00", Some(1_795_199_400_123));
+        check("2026-11-20 20:30:00+02", Some(1_795_199_400_000));
         check(" 1795199400123 ", Some(1_795_199_400_123));
         check("yesterday", None);
         check("2026-11-20", None);

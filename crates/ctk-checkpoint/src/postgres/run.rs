@@ -4,7 +4,7 @@ use ctk_db::DbError;
 use ctk_flow::{Millis, Position, Sequence, ShardId};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row as _, postgres::PgRow};
 
-use super::{checkpoint, name, select, table::lock};
+use super::{checkpoint, end, name, select, table::lock};
 use crate::{
     Checkpoint, CheckpointError, Holder, Owner, Saved, StreamIdentity, checkpoint::part_text,
     holder::Row,
@@ -20,11 +20,23 @@ pub async fn open(
     namespace: &str,
     stream: StreamIdentity,
 ) -> Result<(Holder, Vec<Checkpoint>), CheckpointError> {
-    let failed = || DbError::statement(format!("take over namespace \"{namespace}\""));
-    let mut transaction = connection.begin().await.map_err(failed())?;
-    lock(&mut transaction, schema, namespace).await.map_err(failed())?;
+    let what = format!("take over namespace \"{namespace}\"");
+    let mut transaction = connection.begin().await.map_err(DbError::statement(what.clone()))?;
+    let opened = take_over(&mut transaction, schema, namespace, stream, &what).await;
+    end(transaction, opened, what).await
+}
+
+async fn take_over(
+    connection: &mut PgConnection,
+    schema: &str,
+    namespace: &str,
+    stream: StreamIdentity,
+    what: &str,
+) -> Result<(Holder, Vec<Checkpoint>), CheckpointError> {
+    let failed = || DbError::statement(what);
+    lock(connection, schema, namespace).await.map_err(failed())?;
     let sql = select(schema, &[], "namespace = $1", "FOR UPDATE");
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(namespace).fetch_all(&mut *transaction).await;
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(namespace).fetch_all(&mut *connection).await;
     let rows: Vec<Row> =
         rows.and_then(|rows| rows.iter().map(row).collect::<Result<_, _>>()).map_err(failed())?;
     let holder = Holder::after(&rows, schema, namespace, stream);
@@ -36,13 +48,12 @@ pub async fn open(
     );
     let shards: Vec<&str> = rows.iter().map(|row| row.checkpoint.shard_id.as_str()).collect();
     let update = sqlx::query(AssertSqlSafe(sql)).bind(namespace).bind(holder.owner.to_string());
-    let updated = update.bind(&shards).execute(&mut *transaction).await.map_err(failed())?;
+    let updated = update.bind(&shards).execute(connection).await.map_err(failed())?;
     if updated.rows_affected() != shards.len() as u64
         && let Some(row) = rows.first()
     {
         return Err(CheckpointError::ignored(&row.checkpoint.shard_id));
     }
-    transaction.commit().await.map_err(failed())?;
     Ok((holder, rows.into_iter().map(|row| row.checkpoint).collect()))
 }
 
@@ -54,32 +65,42 @@ pub async fn claim(
     shard: &ShardId,
     begins: Option<Millis>,
 ) -> Result<(), CheckpointError> {
+    let what = format!("claim shard {shard}");
+    let mut transaction = connection.begin().await.map_err(DbError::statement(what.clone()))?;
+    let claimed = take(&mut transaction, holder, shard, begins).await;
+    end(transaction, claimed, what).await
+}
+
+async fn take(
+    connection: &mut PgConnection,
+    holder: &Holder,
+    shard: &ShardId,
+    begins: Option<Millis>,
+) -> Result<(), CheckpointError> {
     let failed = || DbError::statement(format!("claim shard {shard}"));
-    let mut transaction = connection.begin().await.map_err(failed())?;
-    lock(&mut transaction, &holder.schema, &holder.namespace).await.map_err(failed())?;
+    lock(connection, &holder.schema, &holder.namespace).await.map_err(failed())?;
     let sql = format!(
         "SELECT DISTINCT owner FROM {} WHERE namespace = $1 AND owner IS NOT NULL",
         name(&holder.schema)
     );
     let owners: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
         .bind(&holder.namespace)
-        .fetch_all(&mut *transaction)
+        .fetch_all(&mut *connection)
         .await
         .map_err(failed())?;
     holder.is_last(owners.iter().filter_map(|owner| Owner::parse(owner)), shard)?;
-    let mut row = find(&mut transaction, holder, &[shard.as_str()], "FOR UPDATE").await?.pop();
+    let mut row = find(connection, holder, &[shard.as_str()]).await?.pop();
     if row.is_none() {
         let claimed = [holder.claimed(None, shard, begins)?];
-        if insert(&mut transaction, holder, &claimed).await? == 1 {
-            return Ok(transaction.commit().await.map_err(failed())?);
+        if insert(connection, holder, &claimed).await? == 1 {
+            return Ok(());
         }
         // A save of another run put it there, and it had to be waited for.
-        row = find(&mut transaction, holder, &[shard.as_str()], "FOR UPDATE").await?.pop();
+        row = find(connection, holder, &[shard.as_str()]).await?.pop();
     }
     let row = row.ok_or_else(|| CheckpointError::ignored(shard))?;
     let claimed = [holder.claimed(Some(row), shard, begins)?];
-    update(&mut transaction, holder, &claimed).await?;
-    Ok(transaction.commit().await.map_err(failed())?)
+    update(connection, holder, &claimed).await
 }
 
 /// Moves shards on, but never back: a position before the stored one is left alone and reported. Returns what became of
@@ -94,7 +115,7 @@ pub async fn save(
     if positions.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = find(connection, holder, &shards(positions), "FOR UPDATE").await?;
+    let rows = find(connection, holder, &shards(positions)).await?;
     let (saved, changes) = holder.saved(rows, positions)?;
     if !changes.moved.is_empty() {
         update(connection, holder, &changes.moved).await?;
@@ -118,7 +139,7 @@ pub async fn is_saved(
     holder: &Holder,
     positions: &[Position],
 ) -> Result<bool, CheckpointError> {
-    let rows = find(connection, holder, &shards(positions), "FOR UPDATE").await?;
+    let rows = find(connection, holder, &shards(positions)).await?;
     holder.is_saved(rows, positions)
 }
 
@@ -146,13 +167,13 @@ fn shards(positions: &[Position]) -> Vec<&str> {
     positions.iter().map(|position| position.shard.as_str()).collect()
 }
 
+/// Reads the rows of shards, and locks them.
 async fn find(
     connection: &mut PgConnection,
     holder: &Holder,
     shards: &[&str],
-    lock: &str,
 ) -> Result<Vec<Row>, CheckpointError> {
-    let sql = select(&holder.schema, &[], "namespace = $1 AND shard_id = ANY($2)", lock);
+    let sql = select(&holder.schema, &[], "namespace = $1 AND shard_id = ANY($2)", "FOR UPDATE");
     let find = sqlx::query(AssertSqlSafe(sql)).bind(&holder.namespace).bind(shards);
     let rows = find.fetch_all(connection).await;
     let rows = rows.and_then(|rows| rows.iter().map(row).collect::<Result<_, _>>());

@@ -3,7 +3,7 @@
 use ctk_db::{DbError, quote};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::name;
+use super::{end, missing, name};
 use crate::{CheckpointError, TABLE};
 
 /// What the table has in every tool.
@@ -55,16 +55,25 @@ async fn is_complete(connection: &mut PgConnection, schema: &str) -> Result<bool
 
 /// Does what is to be done, in one transaction.
 async fn complete(connection: &mut PgConnection, schema: &str) -> Result<(), CheckpointError> {
+    let what = format!("create table {}", name(schema));
+    let mut transaction = connection.begin().await.map_err(DbError::statement(what.clone()))?;
+    let completed = complete_locked(&mut transaction, schema).await;
+    end(transaction, completed, what).await
+}
+
+async fn complete_locked(
+    connection: &mut PgConnection,
+    schema: &str,
+) -> Result<(), CheckpointError> {
     let failed = || DbError::statement(format!("create table {}", name(schema)));
-    let mut transaction = connection.begin().await.map_err(failed())?;
-    lock(&mut transaction, schema, "").await.map_err(failed())?;
-    if let Present::Nothing = present(&mut transaction, schema).await? {
-        let exists =
-            sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)");
-        if !exists.bind(schema).fetch_one(&mut *transaction).await.map_err(failed())? {
+    lock(connection, schema, "").await.map_err(failed())?;
+    if let Present::Nothing = present(connection, schema).await? {
+        let sql = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
+        let exists = sqlx::query_scalar(sql).bind(schema).fetch_one(&mut *connection).await;
+        if !exists.map_err(failed())? {
             let sql = format!("CREATE SCHEMA {}", quote(schema));
             sqlx::query(AssertSqlSafe(sql))
-                .execute(&mut *transaction)
+                .execute(&mut *connection)
                 .await
                 .map_err(DbError::statement(format!("create schema {}", quote(schema))))?;
         }
@@ -75,21 +84,16 @@ async fn complete(connection: &mut PgConnection, schema: &str) -> Result<(), Che
             name(schema),
             OWN_COLUMNS.map(|(name, declared)| format!("{name} {declared}")).join(", ")
         );
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await.map_err(failed())?;
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut *connection).await.map_err(failed())?;
     }
-    match present(&mut transaction, schema).await? {
-        // The server shortened a name that is too long for it.
-        Present::Nothing => return Err(CheckpointError::NoTable { table: name(schema) }),
-        Present::Without(missing) => {
-            for (column, declared) in missing {
-                let sql = format!("ALTER TABLE {} ADD COLUMN {column} {declared}", name(schema));
-                let what = format!("add column {column} to table {}", name(schema));
-                let add = sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await;
-                add.map_err(DbError::statement(what))?;
-            }
-        }
+    // The server shortens a name that is too long for it: then the table is not there, and this is rolled back.
+    for (column, declared) in missing(connection, schema).await? {
+        let sql = format!("ALTER TABLE {} ADD COLUMN {column} {declared}", name(schema));
+        let what = format!("add column {column} to table {}", name(schema));
+        let added = sqlx::query(AssertSqlSafe(sql)).execute(&mut *connection).await;
+        added.map_err(DbError::statement(what))?;
     }
-    Ok(transaction.commit().await.map_err(failed())?)
+    Ok(())
 }
 
 /// Looks for the table, and refuses one of that name which is no checkpoint table.

@@ -1,44 +1,64 @@
 //! What `list-checkpoints` and `prune-checkpoints` share: finding and opening the database, and what they ask of it.
 
-use ctk_checkpoint::{Checkpoint, CheckpointError, cratedb, prune::Filter, sqlite};
+use ctk_checkpoint::{Checkpoint, CheckpointError, cratedb, postgres, prune::Filter, sqlite};
 use ctk_db::{
     DbError,
     cratedb::{Client, CrateDbConfig},
-    sqlite::{Connection, Mode},
+    postgres::PgConfig,
+    sqlite::Mode,
 };
-use ctk_url::{OptionError, TargetScheme, TargetUrl};
+use ctk_url::{OptionError, OptionSpec, Options, TargetScheme, TargetUrl};
 
 use crate::{cli::DatabaseArgs, exit::CommandError};
 
 /// The schema of the Python ctk.
 const SCHEMA: &str = "ext";
 
+const EXAMPLES: &str = "crate://localhost/, postgresql://localhost/my or sqlite:my.db";
+
 /// A database with checkpoints.
 #[derive(Debug)]
 pub(super) enum Database {
-    Sqlite(Connection),
+    Sqlite(ctk_db::sqlite::Connection),
     /// With the schema of the table.
     CrateDb(Client, String),
+    /// The same.
+    PostgreSql(ctk_db::postgres::Connection, String),
 }
 
 impl Database {
     /// Opens the database that the arguments name. CrateDB is first asked when it is used, and its mode is that of its user.
     pub(super) async fn open(arguments: &DatabaseArgs, mode: Mode) -> Result<Self, CommandError> {
         let url = TargetUrl::parse(address(arguments)?)?;
+        // An empty variable of the environment is none.
+        let schema = Some(arguments.schema.as_str()).filter(|schema| !schema.is_empty());
+        let schema = schema.unwrap_or(SCHEMA).to_owned();
         match (url.scheme, &url.file) {
             (TargetScheme::Sqlite, Some(file)) => {
                 Ok(Self::Sqlite(ctk_db::sqlite::open(file, mode).await?))
             }
             (TargetScheme::CrateDb, _) => {
-                let client = Client::new(&config(&url)?);
+                let mut options = url.options.clone();
+                let config = CrateDbConfig::take(&url, &mut options)?;
+                let of_tables = [ctk_sink::cratedb::config::OPTIONS, ctk_sink::config::OPTIONS];
+                finish(options, ctk_db::cratedb::OPTIONS, &of_tables.concat())?;
+                let client = Client::new(&config);
                 let client = client.map_err(DbError::cratedb("connect to CrateDB"))?;
-                // An empty variable of the environment is none.
-                let schema = Some(arguments.schema.as_str()).filter(|schema| !schema.is_empty());
-                Ok(Self::CrateDb(client, schema.unwrap_or(SCHEMA).to_owned()))
+                Ok(Self::CrateDb(client, schema))
+            }
+            (TargetScheme::PostgreSql, _) => {
+                let mut options = url.options.clone();
+                let config = PgConfig::take(&url, &mut options)?;
+                finish(options, ctk_db::postgres::OPTIONS, ctk_sink::config::OPTIONS)?;
+                let connection = match mode {
+                    Mode::Read => config.connect().await?,
+                    Mode::Write | Mode::Create => config.connect_for_writing().await?,
+                };
+                Ok(Self::PostgreSql(connection, schema))
             }
             (scheme, _) => {
                 Err(CommandError::usage(format!("this version keeps no checkpoints in {scheme}"))
-                    .hint("name a database, as crate://localhost/ or sqlite:my.db".to_owned()))
+                    .hint(format!("name a database, as {EXAMPLES}")))
             }
         }
     }
@@ -51,6 +71,9 @@ impl Database {
         match self {
             Self::Sqlite(connection) => sqlite::list(connection, namespace).await,
             Self::CrateDb(client, schema) => cratedb::list(client, schema, namespace).await,
+            Self::PostgreSql(connection, schema) => {
+                postgres::list(connection, schema, namespace).await
+            }
         }
     }
 
@@ -62,6 +85,9 @@ impl Database {
         match self {
             Self::Sqlite(connection) => sqlite::prunable(connection, filter).await,
             Self::CrateDb(client, schema) => cratedb::prunable(client, schema, filter).await,
+            Self::PostgreSql(connection, schema) => {
+                postgres::prunable(connection, schema, filter).await
+            }
         }
     }
 
@@ -70,6 +96,9 @@ impl Database {
         match self {
             Self::Sqlite(connection) => sqlite::delete(connection, shown).await,
             Self::CrateDb(client, schema) => cratedb::delete(client, schema, shown).await,
+            Self::PostgreSql(connection, schema) => {
+                postgres::delete(connection, schema, shown).await
+            }
         }
     }
 }
@@ -88,19 +117,19 @@ fn address(arguments: &DatabaseArgs) -> Result<&str, CommandError> {
     let found =
         typed.or_else(|| environment.into_iter().flatten().find(|address| !address.is_empty()));
     found.map(String::as_str).ok_or_else(|| {
-        let hint = "name it, as crate://localhost/ or sqlite:my.db, or set CRATEDB_URI or CRATEDB_CLUSTER_URL";
-        CommandError::usage("the database is missing").hint(hint.to_owned())
+        let hint = format!("name it, as {EXAMPLES}, or set CRATEDB_URI or CRATEDB_CLUSTER_URL");
+        CommandError::usage("the database is missing").hint(hint)
     })
 }
 
-/// Returns how to connect. An address that is good for a load is good here: what concerns its table has no effect.
-fn config(url: &TargetUrl) -> Result<CrateDbConfig, OptionError> {
-    let mut options = url.options.clone();
-    let config = CrateDbConfig::take(url, &mut options)?;
-    let of_tables = [ctk_sink::cratedb::config::OPTIONS, ctk_sink::config::OPTIONS].concat();
-    for option in &of_tables {
+/// Takes what is left. An address that is good for a load is good here: what concerns its table has no effect.
+fn finish(
+    mut options: Options,
+    of_connection: &[&OptionSpec],
+    of_tables: &[&OptionSpec],
+) -> Result<(), OptionError> {
+    for option in of_tables {
         options.take(option)?;
     }
-    options.finish(&[ctk_db::cratedb::OPTIONS, of_tables.as_slice()].concat())?;
-    Ok(config)
+    options.finish(&[of_connection, of_tables].concat())
 }
