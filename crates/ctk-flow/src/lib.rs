@@ -26,7 +26,8 @@ pub use changes::{Changes, ColumnId, Row, Value};
 pub use dead_letter::{DeadLetter, Origin, Reason};
 pub use ledger::{Ledger, ShardCount, ShardState, Totals};
 pub use ports::{
-    Allowance, Answer, Claims, Committed, Decode, Decoded, Failure, Next, Reader, Source, Target,
+    Allowance, Answer, Claims, Committed, Decode, Decoded, Failure, Next, NoClaims, Reader, Source,
+    Target,
 };
 pub use record::{Millis, Part, Position, Record, Sequence, ShardId};
 pub use run::{Plan, Run, RunError};

@@ -190,3 +190,17 @@ pub trait Claims: Send + Sync + 'static {
     /// Notes that this run reads the shard no more; called at every orderly end, errors included.
     fn release(&self, shard: &ShardId) -> impl Future<Output = Result<(), Failure>> + Send;
 }
+
+/// Claims of which nobody takes note: for a run whose positions are not kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoClaims;
+
+impl Claims for NoClaims {
+    async fn claim(&self, _: &ShardId, _: Option<Millis>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn release(&self, _: &ShardId) -> Result<(), Failure> {
+        Ok(())
+    }
+}
