@@ -212,7 +212,10 @@ pub enum Checkpointer {
 }
 
 impl KinesisConfig {
-    /// Takes the configuration from an address; `now` is the time at which the run starts.
+    /// Takes the configuration from an address; `now` is the time at which the run starts, in milliseconds since 1970, which
+    /// relative times in the address count from.
+    ///
+    /// An option that is unknown, contradicts another one, or is not built yet is an error that names it.
     pub fn from_url(url: &SourceUrl, now: Millis) -> Result<Self, ConfigError> {
         if url.file()?.is_some() {
             return Err(ConfigError::NotBuilt { what: "reading dump files" });
@@ -270,7 +273,7 @@ impl KinesisConfig {
         Ok(config)
     }
 
-    /// Returns the limits of a run over this source, with a budget of its own.
+    /// Returns the limits of a run over this source. Each call makes a new budget, full and shared with nobody.
     pub fn plan(&self) -> Plan {
         Plan {
             budget: Budget::new(usize::try_from(self.buffer).unwrap_or(usize::MAX)),

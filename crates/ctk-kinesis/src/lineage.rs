@@ -42,7 +42,7 @@ impl Saved {
     }
 }
 
-/// What a store kept is what the next run goes on from.
+/// What a store of checkpoints kept is what the next run goes on from.
 impl std::convert::From<Position> for Saved {
     fn from(position: Position) -> Self {
         let Position { sequence, part, reached, finished, .. } = position;

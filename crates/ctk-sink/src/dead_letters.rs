@@ -35,7 +35,7 @@ pub struct LetterFile {
 }
 
 impl LetterFile {
-    /// Opens the file, and creates it when missing.
+    /// Opens the file, and creates it when missing. Blocks.
     pub fn open(path: &Path) -> Result<Self, SinkError> {
         let file = open_lines(path)?;
         Ok(Self { path: path.to_owned(), file: Mutex::new(file) })
