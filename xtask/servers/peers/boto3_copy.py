@@ -1,4 +1,4 @@
-"""What one writes oneself: boto3's GetRecords, json, and COPY with psycopg2; up to four shards at a time.
+"""What one writes oneself: boto3's GetRecords, json, and COPY with psycopg2, in four threads.
 
     boto3_copy.py ENDPOINT STREAM DATABASE-URL
 
@@ -8,6 +8,7 @@ Ten columns without a key and without an envelope; no position is kept, so a sec
 import io
 import json
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import boto3
@@ -19,6 +20,11 @@ ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 endpoint, stream, database = sys.argv[1:]
 kinesis = boto3.client("kinesis", endpoint_url=endpoint, region_name="us-east-1")
+worker = threading.local()
+
+
+def connect():
+    worker.connection = psycopg2.connect(database)
 
 
 def field(value):
@@ -28,8 +34,7 @@ def field(value):
 
 
 def load(shard):
-    connection = psycopg2.connect(database)
-    cursor = connection.cursor()
+    cursor = worker.connection.cursor()
     iterator = kinesis.get_shard_iterator(StreamName=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
     while True:
         answer = kinesis.get_records(ShardIterator=iterator, Limit=10_000)
@@ -37,17 +42,15 @@ def load(shard):
         lines = ["\t".join(field(row[name]) for name in TYPES) + "\n" for row in rows]
         if lines:
             cursor.copy_expert("COPY boto3_bench FROM STDIN", io.StringIO("".join(lines)))
-            connection.commit()
+            worker.connection.commit()
         elif answer["MillisBehindLatest"] == 0:
-            connection.close()
             return
         iterator = answer["NextShardIterator"]
 
 
-setup = psycopg2.connect(database)
-setup.cursor().execute("CREATE TABLE boto3_bench (%s)" % ", ".join(f"{name} {kind}" for name, kind in TYPES.items()))
-setup.commit()
-setup.close()
+connect()
+worker.connection.cursor().execute("CREATE TABLE boto3_bench (%s)" % ", ".join(f"{name} {kind}" for name, kind in TYPES.items()))
+worker.connection.commit()
 pages = kinesis.get_paginator("list_shards").paginate(StreamName=stream)
-with ThreadPoolExecutor(4) as pool:
+with ThreadPoolExecutor(4, initializer=connect) as pool:
     list(pool.map(load, [shard["ShardId"] for page in pages for shard in page["Shards"]]))

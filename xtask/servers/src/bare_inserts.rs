@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use ctk_db::sqlite::{self, Mode};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 use crate::arguments::Arguments;
@@ -27,7 +27,8 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
 }
 
 async fn write(file: &Path, records: u64) -> Result<Spent> {
-    let mut connection = sqlite::open(file, Mode::Create).await?;
+    let mut connection =
+        SqliteConnection::connect_with(&options(file)).await.context("cannot create the file")?;
     let sql = rows::create_table(|column| column.sqlite);
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
     let (mut spent, mut begin) = (Spent::default(), 0);
@@ -41,6 +42,19 @@ async fn write(file: &Path, records: u64) -> Result<Spent> {
     }
     connection.close().await?;
     Ok(spent)
+}
+
+/// Returns the settings of `ctk` (`crates/ctk-db/src/sqlite.rs`, which says why).
+fn options(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .page_size(8192)
+        .pragma("cache_size", "-131072")
+        .pragma("temp_store", "MEMORY")
+        .pragma("wal_autocheckpoint", "32768")
 }
 
 /// Writes these rows in a transaction of their own.

@@ -92,6 +92,7 @@ mod tests {
             meter.add_to(&mut spent).unwrap();
         }
         assert!(spent.wall >= 0.06 && spent.cpu > 0.0, "{spent:?}");
+        let spent = Spent { wall: 1.5, cpu: 0.25 };
         assert_eq!(Spent::parse(&serde_json::to_string(&spent).unwrap()).unwrap(), spent);
         assert!(Spent::parse("nothing").is_err());
     }

@@ -50,8 +50,6 @@ impl Peer {
             ("AWS_SECRET_ACCESS_KEY", "test"),
             ("AWS_DEFAULT_REGION", "us-east-1"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
-            ("DISABLE_TELEMETRY", "true"),
-            ("INGESTR_DISABLE_TELEMETRY", "true"),
             ("RUNTIME__DLTHUB_TELEMETRY", "false"),
         ] {
             command.env(name, value);

@@ -15,7 +15,7 @@ const HEAD: &str = "\
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 ";
 
-/// Returns the table, each figure the median of its rounds, and below it which peers failed, and why.
+/// Returns the table, each figure the median of its rounds, and below it what failed, and why.
 pub(super) fn markdown(
     plan: &Plan,
     figures: &[(Case, Measured)],
