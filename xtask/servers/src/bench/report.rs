@@ -50,8 +50,10 @@ pub(super) fn markdown(
         _ = writeln!(text, "| {} | {} |", case.title(), cells.join(" | "));
     }
     for (case, reason) in failures {
-        // What a program prints last says most; all of it was shown when it failed.
-        let last = reason.lines().rfind(|line| !line.is_empty()).unwrap_or_default();
+        // What a program prints last says most, advice aside; all of it was shown when it failed.
+        let mut lines =
+            reason.lines().filter(|line| !line.is_empty() && !line.starts_with("hint:"));
+        let last = lines.next_back().unwrap_or_default();
         _ = write!(text, "\n{} failed: {last}\n", case.name());
     }
     text
@@ -163,8 +165,11 @@ mod tests {
         let figures =
             [(Case::Postgres, with(4.0, 2.0, 3.0, 110)), (boto3, with(8.0, 6.0, 1.0, 20))];
         let plan = Plan { delay: 2, ..plan(&[Case::Postgres, boto3, dlt]) };
-        let text =
-            markdown(&plan, &figures, &[(dlt, "the process failed:\nlong\nno disk\n".to_owned())]);
+        let text = markdown(
+            &plan,
+            &figures,
+            &[(dlt, "the process failed:\nlong\nno disk\nhint: buy\n".to_owned())],
+        );
         for line in [
             "1000000 records of about 270 bytes over 4 shards, rounds: 3 (medians); \
              peers: 200000 records, rounds: 1; answers held back 2 ms",
