@@ -64,14 +64,12 @@ fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Number(a), Value::Number(b)) => {
             let integers = |number: &serde_json::Number| number.as_i128();
-            match (integers(a), integers(b)) {
-                (Some(a), Some(b)) => a == b,
-                // What is compared was read by serde_json, which is exact up to the last binary digit.
-                _ => {
-                    let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
-                    (a - b).abs() <= (a.abs() * f64::EPSILON).max(f64::MIN_POSITIVE)
-                }
+            if let (Some(a), Some(b)) = (integers(a), integers(b)) {
+                return a == b;
             }
+            // What is compared was read by serde_json, which is exact up to the last binary digit.
+            let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
+            (a - b).abs() <= (a.abs() * f64::EPSILON).max(f64::MIN_POSITIVE)
         }
         (Value::Array(a), Value::Array(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
