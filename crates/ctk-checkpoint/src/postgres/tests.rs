@@ -51,6 +51,10 @@ impl Place for Server {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
     }
 
+    async fn number(connection: &mut PgConnection, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(connection).await.unwrap()
+    }
+
     async fn open(
         connection: &mut PgConnection,
         namespace: &str,
