@@ -159,6 +159,24 @@ async fn a_row_that_a_straggler_puts_there_after_the_takeover_is_noticed() {
     }
 }
 
+/// Between reading the rows and writing into them, a takeover may have to wait.
+#[tokio::test]
+async fn a_takeover_takes_only_rows_that_it_read() {
+    let server = Arc::new(Server::with_table().await);
+    let first = Run::open(&*server, "n").await;
+    first.claim(&shard(1), None).await.unwrap();
+    first.sql("BEGIN").await;
+    assert_eq!(first.save_in(at(1, "5")).await.unwrap(), [Saved::Written]);
+    let other = Arc::clone(&server);
+    let second = tokio::spawn(async move { Run::open(&*other, "n").await });
+    server.until_one_waits().await;
+    let mut connection = server.connect().await;
+    let saved = save(&mut connection, &first.holder, &[at(2, "7")]).await.unwrap();
+    assert_eq!(saved, [Saved::Written]);
+    first.sql("COMMIT").await;
+    is_taken_over(second.await.unwrap().claim(&shard(2), None).await);
+}
+
 #[tokio::test]
 async fn a_commit_that_the_server_is_still_busy_with_is_waited_for() {
     let server = Arc::new(Server::with_table().await);
