@@ -19,6 +19,9 @@ mod credentials;
 #[path = "program/endpoints.rs"]
 mod endpoints;
 #[cfg(test)]
+#[path = "program/examples.rs"]
+mod examples;
+#[cfg(test)]
 #[path = "program/identity.rs"]
 mod identity;
 #[cfg(test)]

@@ -8,16 +8,26 @@ use anyhow::Result;
 use crate::shell;
 
 const BENCH_HELP: &str = "\
-cargo xtask bench [--records N] [--shards N,...] [--rounds N] [--only CASE,...] [--debug]
+cargo xtask bench [--records N] [--shards N,...] [--rounds N] [--only CASE,...] [--peers FOLDER] [--debug]
 
-  --records   how many records of about 270 bytes (1000000)
-  --shards    how many shards they lie in (4); a table for each number
-  --rounds    how often each case runs; the figures are medians (3)
-  --only      of these: bare (GetRecords in a loop, nothing else), bare-cbor, null, null-cbor, jsonl, sqlite (what ctk loads into)
-  --debug     with the quick build, to try the measuring itself
+  --records       how many records of about 270 bytes (1000000)
+  --shards        how many shards they lie in (4); a table for each number
+  --rounds        how often each case runs; the figures are medians (3)
+  --only          of these:
+                  what ctk loads into: null (read in JSON), null-cbor, jsonl, sqlite, postgres, crate1k, crate5k, crate10k
+                  the least that reading costs: bare (GetRecords in a loop, nothing else), bare-cbor
+                  the least that writing costs: bare-inserts (into SQLite), bare-copy (into PostgreSQL)
+                  other loaders, into PostgreSQL: ingestr, dlt, boto3
+  --peers         the Python environment with the other loaders (docs/benchmarks.md); without it they are left out
+  --peer-records  how many records they load (as --records)
+  --peer-rounds   how often they run (as --rounds)
+  --delay         milliseconds that the endpoint holds every answer back (0; with --peers 2, which ingestr needs)
+  --memory true   instead: what a run with a thousand shards takes at most
+  --debug         with the quick build, to try the measuring itself
 
-CPU seconds: user and system time of the process, as the kernel counts it for a child that ended, in steps of 10 ms.
-Peak: the high-water mark of resident memory, looked at every 10 ms. The server is a process of its own.
+CPU seconds: user and system time of the process, as the kernel counts it for a child that ended, in steps of 10 ms; of the
+server: of PostgreSQL's first process and all that it started. The bare writers measure themselves, without making the rows.
+Peak: the high-water mark of resident memory, looked at every 10 ms. The endpoint and the servers are processes of their own.
 ";
 
 /// Shows a load from a stream into a database.

@@ -26,7 +26,7 @@ struct Need {
     install: fn() -> Result<()>,
 }
 
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 6] = [
     Need {
         name: "cargo-nextest",
         what_for: "runs the tests",
@@ -71,6 +71,12 @@ const NEEDS: [Need; 5] = [
         what_for: "the third Kinesis emulator",
         there: moto_is_there,
         install: install_moto,
+    },
+    Need {
+        name: "PostgreSQL 13 or later",
+        what_for: "each test of it starts a server of its own",
+        there: postgres_is_there,
+        install: install_postgres,
     },
 ];
 
@@ -170,6 +176,51 @@ fn install_moto() -> Result<()> {
     shell::run(moto_python(&arguments).arg(format!("moto=={MOTO}")).args(MOTO_NEEDS))
 }
 
+/// The oldest version that `ctk` takes.
+const POSTGRES: u32 = 13;
+
+fn postgres_is_there() -> bool {
+    ["postgres", "initdb", "psql"].iter().all(|name| {
+        let path = postgres_program(name).to_string_lossy().into_owned();
+        let printed = shell::output(&mut shell::program(&path, &["--version"]));
+        printed.is_ok_and(|text| major_version(&text).is_some_and(|version| version >= POSTGRES))
+    })
+}
+
+/// Returns where the tests look for a program: Debian keeps those of the server, by version, out of `PATH`.
+fn postgres_program(name: &str) -> PathBuf {
+    let mut folders: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .map(|versions| versions.flatten().map(|version| version.path().join("bin")).collect())
+        .unwrap_or_default();
+    folders.sort();
+    let found =
+        folders.into_iter().rev().map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| PathBuf::from(name))
+}
+
+/// Returns 15 of `postgres (PostgreSQL) 15.8 (Debian 15.8-0+deb12u1)`.
+fn major_version(printed: &str) -> Option<u32> {
+    let (_, version) = printed.split_once("PostgreSQL) ")?;
+    version.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
+}
+
+fn install_postgres() -> Result<()> {
+    let what = "PostgreSQL 13 or later with its server (your system's package, or postgresql.org)";
+    // The package of the server creates a cluster, and starts it, unless the settings of this one say otherwise.
+    install_packages(&["postgresql-common"], what)?;
+    let path = "/etc/postgresql-common/createcluster.conf";
+    let text = fs::read_to_string(path).unwrap_or_default();
+    fs::write(path, without_cluster(&text)).with_context(|| format!("cannot write {path}"))?;
+    install_packages(&["postgresql"], what)
+}
+
+/// Returns the settings with the one that creates no cluster; who has decided about it already is left alone.
+fn without_cluster(settings: &str) -> String {
+    let is_set = settings.lines().any(|line| line.trim_start().starts_with("create_main_cluster"));
+    let line = if is_set { "" } else { "\ncreate_main_cluster = false\n" };
+    format!("{settings}{line}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,5 +231,25 @@ mod tests {
         assert!(has_version("{\"version\":\"0.6.2\"}", "0.6.2"));
         assert!(!has_version("{\"version\": \"0.6.20\"}", "0.6.2"));
         assert!(!has_version("", "0.6.2"));
+    }
+
+    #[test]
+    fn the_major_version_of_postgresql_is_found() {
+        let check = |printed: &str, expected: Option<u32>| {
+            assert_eq!(major_version(printed), expected, "{printed}");
+        };
+        check("postgres (PostgreSQL) 15.8 (Debian 15.8-0+deb12u1)\n", Some(15));
+        check("psql (PostgreSQL) 9.6.24", Some(9));
+        check("initdb (PostgreSQL) 19devel", Some(19));
+        check("initdb: error: cannot be run as root", None);
+    }
+
+    #[test]
+    fn no_cluster_is_created_unless_somebody_wants_it() {
+        let settings = "# Create a cluster\n#create_main_cluster = true";
+        let expected = format!("{settings}\ncreate_main_cluster = false\n");
+        assert_eq!(without_cluster(settings), expected);
+        assert_eq!(without_cluster(&expected), expected);
+        assert_eq!(without_cluster("create_main_cluster = true"), "create_main_cluster = true");
     }
 }

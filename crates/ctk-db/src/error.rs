@@ -197,3 +197,40 @@ fn hint(error: &sqlx::Error) -> Option<String> {
     };
     Some(hint.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use ctk_test_support::postgres::Postgres;
+    use ctk_url::TargetUrl;
+
+    use super::*;
+    use crate::postgres::PgConfig;
+
+    #[tokio::test]
+    async fn errors_of_postgresql_have_their_own_hints() {
+        let server = Postgres::start().await.unwrap();
+        server.sql("CREATE TABLE t (a int); CREATE USER guest");
+        let address = server.url().replace("ctk@", "guest@");
+        let url = TargetUrl::parse(&address).unwrap();
+        let config = PgConfig::take(&url, &mut url.options.clone()).unwrap();
+        let mut connection = config.connect().await.unwrap();
+        let mut check = async |sql: &'static str, expected: &str| {
+            let ended = sqlx::raw_sql(sql).execute(&mut connection).await;
+            let error = ended.map_err(DbError::statement("do it")).unwrap_err();
+            assert_eq!(error.to_string(), "cannot do it");
+            // 42501 and 0x5, 0x8 of SQLite are not alike.
+            assert_eq!(error.code(), None, "{error:?}");
+            let hint = error.hint().unwrap_or_default();
+            assert!(hint.starts_with(expected), "{hint}; {:?}", error.source());
+        };
+        check("INSERT INTO t VALUES (1)", "let the owner GRANT this user the right").await;
+        check("CREATE TABLE none.t (a int)", "create the schema first").await;
+        check("SET statement_timeout = 1; SELECT pg_sleep(9)", "the server's statement_timeout")
+            .await;
+        check("SELECT 1 / 0", "").await;
+        // The server's own.
+        check("SELECT nothing(1)", "No function matches the given name").await;
+    }
+}

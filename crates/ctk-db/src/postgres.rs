@@ -1,6 +1,6 @@
 //! PostgreSQL: connecting as `psql` does, and reading what a table looks like.
 //!
-//! Nothing here waits and tries again: [`trouble`] says what an error asks for, and whoever has the rows decides.
+//! Nothing here waits and tries again: [`trouble()`] says what an error asks for, and whoever has the rows decides.
 
 mod catalog;
 mod config;

@@ -8,6 +8,9 @@
 //! nothing is dropped, nothing panics, whatever the bytes are. Numbers keep their text and nested values stay JSON text, so
 //! nothing is rounded before a sink knows its column.
 //!
+//! [`Decoder`] is the [`ctk_flow::Decode`] of a run, [`DecodeOptions`] what it goes by. It waits
+//! for nothing, and keeps no state between two calls, so one serves all shards. Sizes are bytes.
+//!
 //! ```
 //! use ctk_decode::{DecodeOptions, Decoder};
 //! use ctk_flow::{Allowance, Decode, Record, Sequence, ShardId, Value};

@@ -1,4 +1,4 @@
-//! The four traits between the rooms: what the loop asks of a source, a decoder, a target and a checkpoint store.
+//! The traits between the rooms: what the loop asks of a source, a decoder, a target, and of whoever notes who reads what.
 //!
 //! The loop ([`crate::Run::run`]) is the only caller. It never retries: what is temporary is dealt with behind these traits,
 //! so an error that comes out of them ends the run.
@@ -24,7 +24,8 @@ pub trait Source: Send + 'static {
     /// [`crate::Plan::relist`] while following. Cancel safe in that a dropped call is only followed by the end of the run.
     fn readers(&mut self) -> impl Future<Output = Result<Vec<Self::Reader>, Failure>> + Send;
 
-    /// Says that a shard was read to its end and all of it is durable, so that its children may be read.
+    /// Says that a shard was read to its end and all of it is durable, so that its children may be read: the next call of
+    /// [`Self::readers`] may hand them out. It follows at once, unless the run is to stop.
     fn finished(&mut self, shard: &ShardId);
 }
 
@@ -87,7 +88,8 @@ pub trait Reader: Send + 'static {
         std::future::ready(())
     }
 
-    /// Returns how many bytes the next answer may have, at most `most`, which is what any answer may have.
+    /// Returns how many bytes the next answer may have, at most `most`, which is what any answer may have
+    /// ([`crate::Plan::read_bytes`]). As many are reserved from the budget before [`Self::read`].
     fn room(&self, most: usize) -> usize {
         most
     }
@@ -96,7 +98,8 @@ pub trait Reader: Send + 'static {
     ///
     /// Throttles, broken connections and expired iterators are dealt with in here, as a rule by an answer without records
     /// that asks to wait, since a shard that waits in the loop holds no memory; an error means that the shard cannot be
-    /// read. Cancel safe: when the future is dropped, the next call reads the same records again.
+    /// read. Cancel safe: when the future is dropped, the next call reads the same records again. Not called any more after
+    /// an answer that says [`Next::CaughtUp`] or [`Next::Closed`].
     fn read(&mut self) -> impl Future<Output = Result<Answer, Failure>> + Send;
 }
 
@@ -156,11 +159,27 @@ pub struct Committed {
     pub dead_lettered: u64,
 }
 
+impl std::iter::Sum for Committed {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            written: sum.written + one.written,
+            present: sum.present + one.present,
+            dead_lettered: sum.dead_lettered + one.dead_lettered,
+        })
+    }
+}
+
 /// Takes what one batch asks for, and remembers how far the shard is. When this returns, both are durable.
 pub trait Target: Send + Sync + 'static {
     /// Writes the changes, and then, or in the same transaction, the position.
     ///
-    /// Many shards call at the same time; a target may gather what is waiting into one write. Not cancel safe in the sense
+    /// `upto` is behind all of `changes`, whose rows are in the order of the shard; what a shard has to say without a row (it
+    /// ended, it stands at a later time) comes with empty changes. Dead letters ([`Changes::dead_letters`]) are for the target
+    /// to keep. What is confirmed must add up: `written` and `dead_lettered` are the units that came in, without those that
+    /// were filtered.
+    ///
+    /// Many shards call at the same time, each with one call at a time; a target may gather what is waiting into one write. An
+    /// error ends the run, so what goes away by itself is waited out in here. Not cancel safe in the sense
     /// that a dropped future tells nothing: the changes may be durable or not, but never the position without them.
     fn commit(
         &self,
@@ -174,11 +193,14 @@ pub trait Target: Send + Sync + 'static {
         std::future::pending()
     }
 
-    /// Makes everything durable that is still only noted, and lets go of the target. Called once, at the end.
+    /// Makes everything durable that is still only noted, and lets go of the target. Called once, at the end, when no shard is
+    /// read any more, also of a run that failed. Not cancel safe.
     fn close(&self) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
 /// Who reads which shard. The positions themselves are saved by [`Target::commit`].
+///
+/// An error ends the run. Not cancel safe: after a dropped future, the note may have been made or not.
 pub trait Claims: Send + Sync + 'static {
     /// Notes that this run reads the shard from now on, and, if it has no position yet, the instant from which on.
     fn claim(
@@ -189,4 +211,18 @@ pub trait Claims: Send + Sync + 'static {
 
     /// Notes that this run reads the shard no more; called at every orderly end, errors included.
     fn release(&self, shard: &ShardId) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// Claims of which nobody takes note: for a run whose positions are not kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoClaims;
+
+impl Claims for NoClaims {
+    async fn claim(&self, _: &ShardId, _: Option<Millis>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn release(&self, _: &ShardId) -> Result<(), Failure> {
+        Ok(())
+    }
 }

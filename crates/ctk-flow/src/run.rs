@@ -28,7 +28,8 @@ use reading::End;
 pub struct Plan {
     /// Memory for all shards together.
     pub budget: Budget,
-    /// What one read may bring, in bytes: reserved before it, given back as far as it was not needed.
+    /// What one read may bring, in bytes: reserved before it, given back as far as it was not needed. A budget below it lets
+    /// one shard read at a time.
     pub read_bytes: usize,
     /// Leave out, and do not pass, records that arrived later.
     pub until: Option<Millis>,
@@ -119,7 +120,10 @@ impl<D: Decode, T: Target, C: Claims> Run<D, T, C> {
         Self { decode, target, claims, plan, left, stop: stop.child_token(), ledger }
     }
 
-    /// Reads until every shard ended, or the run was stopped. What was read is durable in both cases.
+    /// Reads until every shard ended, or the run was stopped. What was read is durable in both cases, and the target is closed.
+    ///
+    /// An error is the first that came out of the source, a reader, the target or the claims; the other shards are stopped
+    /// between two batches before it is returned, and what they read by then is durable. Needs a tokio runtime with time.
     ///
     /// Not cancel safe: stop it by its token. A dropped run loses no record, but releases no shard.
     pub async fn run<S: Source>(self, mut source: S) -> Result<(), RunError> {

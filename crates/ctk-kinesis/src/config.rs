@@ -9,7 +9,7 @@ mod parts;
 
 use std::time::Duration;
 
-use ctk_flow::{Millis, Sequence, ShardId};
+use ctk_flow::{Budget, Millis, Plan, Sequence, ShardId};
 use ctk_url::{FILE, OptionError, Options, SourceScheme, SourceUrl, StreamRef};
 
 pub use error::ConfigError;
@@ -17,6 +17,13 @@ pub use options::OPTIONS;
 
 use crate::identity::Identity;
 use options as option;
+
+/// How often shards are looked for while following.
+const RELIST: Duration = Duration::from_secs(10);
+
+/// What one answer of Kinesis may take until its records are made: it holds 10 MiB of data
+/// (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html>), which are a third more on the wire in JSON.
+const ANSWER_BYTES: usize = 26 << 20;
 
 /// Where shards begin that no checkpoint knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,7 +212,10 @@ pub enum Checkpointer {
 }
 
 impl KinesisConfig {
-    /// Takes the configuration from an address; `now` is the time at which the run starts.
+    /// Takes the configuration from an address; `now` is the time at which the run starts, in milliseconds since 1970, which
+    /// relative times in the address count from.
+    ///
+    /// An option that is unknown, contradicts another one, or is not built yet is an error that names it.
     pub fn from_url(url: &SourceUrl, now: Millis) -> Result<Self, ConfigError> {
         if url.file()?.is_some() {
             return Err(ConfigError::NotBuilt { what: "reading dump files" });
@@ -261,6 +271,18 @@ impl KinesisConfig {
         };
         options.finish(OPTIONS)?;
         Ok(config)
+    }
+
+    /// Returns the limits of a run over this source. Each call makes a new budget, full and shared with nobody.
+    pub fn plan(&self) -> Plan {
+        Plan {
+            budget: Budget::new(usize::try_from(self.buffer).unwrap_or(usize::MAX)),
+            read_bytes: ANSWER_BYTES,
+            until: self.until,
+            max_records: self.max_records,
+            // A run that ends by itself needs only the children of what it finished, which are looked for in any case.
+            relist: (!self.once && self.until.is_none()).then_some(RELIST),
+        }
     }
 }
 

@@ -16,7 +16,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use ctk_flow::{Millis, Part, Sequence, ShardId};
+use ctk_flow::{Millis, Part, Position, Sequence, ShardId};
 
 use crate::api::ShardListing;
 
@@ -39,6 +39,14 @@ pub struct Saved {
 impl Saved {
     fn is_position(&self) -> bool {
         self.finished || self.sequence.is_some() || self.part.is_some()
+    }
+}
+
+/// What a store of checkpoints kept is what the next run goes on from.
+impl std::convert::From<Position> for Saved {
+    fn from(position: Position) -> Self {
+        let Position { sequence, part, reached, finished, .. } = position;
+        Self { sequence, part, finished, begins_at: reached, is_given: false }
     }
 }
 

@@ -59,6 +59,9 @@ impl KinesisSource {
     ///
     /// `saved` says how far earlier runs came; `now` is the time at which the run starts. Whether the stream is still the one
     /// that `saved` speaks of is for the caller to judge, by [`StreamSummary::created_at`].
+    ///
+    /// Cancel safe, but that the stream or the consumer which the configuration asks for may have been made. An error says what
+    /// is missing: the stream, its shards in time, credentials, permissions, the endpoint.
     pub async fn open(
         config: &KinesisConfig,
         saved: HashMap<ShardId, Saved>,
@@ -123,7 +126,7 @@ impl KinesisSource {
     }
 
     /// Returns the source as it goes on from other positions than those it was opened with, and begins elsewhere without any.
-    /// Only before the first reader is asked for.
+    /// Only before the first reader is asked for. An error: `start` names a shard that the stream does not have.
     pub fn going_on_from(
         mut self,
         saved: HashMap<ShardId, Saved>,

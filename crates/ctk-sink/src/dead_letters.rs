@@ -35,10 +35,28 @@ pub struct LetterFile {
 }
 
 impl LetterFile {
-    /// Opens the file, and creates it when missing.
+    /// Opens the file, and creates it when missing. Blocks.
     pub fn open(path: &Path) -> Result<Self, SinkError> {
         let file = open_lines(path)?;
         Ok(Self { path: path.to_owned(), file: Mutex::new(file) })
+    }
+
+    /// Appends letters, a line each, and returns when they are on the disk. `table` is where their rows would have gone.
+    ///
+    /// Blocks while it writes. Lines are never cut off by others that write at the same time.
+    pub fn write(
+        &self,
+        letters: &[DeadLetter],
+        stream: &str,
+        shard: &ShardId,
+        table: &str,
+    ) -> Result<(), SinkError> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let lines: String =
+            letters.iter().map(|letter| line(letter, stream, shard, table)).collect();
+        self.append(&lines)
     }
 
     fn append(&self, lines: &str) -> Result<(), SinkError> {
@@ -72,11 +90,7 @@ impl DeadLetters {
                     error: first.error.clone(),
                 });
             }
-            Self::File(file) => {
-                let lines: String =
-                    letters.iter().map(|letter| line(letter, stream, shard, table)).collect();
-                file.append(&lines)?;
-            }
+            Self::File(file) => file.write(letters, stream, shard, table)?,
         }
         Ok(Keep::Done)
     }

@@ -58,6 +58,7 @@ pub struct EnvelopeWriter {
     tail: String,
     day: Day,
     time: Time,
+    has_nul: bool,
 }
 
 /// How arrival times are written.
@@ -77,7 +78,15 @@ impl EnvelopeWriter {
             tail: format!(",\"stream_name\":{}}}", json_text(stream)),
             day: Day::default(),
             time: Time::Text,
+            has_nul: true,
         }
+    }
+
+    /// Returns the writer for databases that cannot hold a NUL character: a partition key with one is written as
+    /// `partition_bytes`, in base64.
+    pub fn without_nul(mut self) -> Self {
+        self.has_nul = false;
+        self
     }
 
     /// Returns the writer, with times as `time` has it.
@@ -104,6 +113,11 @@ impl EnvelopeWriter {
         }
         out.push_str(",\"partition\":");
         match &origin.partition_key {
+            Some(key) if !self.has_nul && key.contains('\0') => {
+                out.push_str("null,\"partition_bytes\":\"");
+                STANDARD.encode_string(key, out);
+                out.push('"');
+            }
             Some(key) => push_json_text(key, out),
             None => out.push_str("null"),
         }
@@ -215,6 +229,20 @@ mod tests {
         check(
             &origin("42", Some("a\"\n"), Some(-1)),
             r#"{"shard_id":"shard-1","seq_no":"42","sub_seq":3,"ts":"1969-12-31T23:59:59.999Z","partition":"a\"\n","stream_name":"my \"stream\""}"#,
+        );
+    }
+
+    #[test]
+    fn a_key_with_a_nul_character_is_kept_as_bytes() {
+        let mut text = String::new();
+        EnvelopeWriter::new("s", &ShardId::new("shard-1")).without_nul().write(
+            &origin("42", Some("a\0b"), None),
+            0,
+            &mut text,
+        );
+        assert!(
+            text.contains(r#""partition":null,"partition_bytes":"YQBi","stream_name""#),
+            "{text}"
         );
     }
 

@@ -32,6 +32,12 @@ pub enum SinkError {
         /// The table.
         table: String,
     },
+    /// What bears the name is no table that rows can be put into.
+    #[error("{table} is no table: rows cannot be copied into it")]
+    NoTableAtAll {
+        /// The view, or what it is.
+        table: String,
+    },
     /// The table has strict types, into which not every value goes.
     #[error("the table {table} is STRICT, which is not built yet")]
     Strict {
@@ -142,6 +148,11 @@ pub enum SinkError {
 }
 
 impl SinkError {
+    /// Returns true when it may be about one batch of those that were written together, and not about the target.
+    pub(crate) fn may_be_of_one(&self) -> bool {
+        !matches!(self, Self::Checkpoint(CheckpointError::TakenOver { .. }) | Self::Gone)
+    }
+
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -155,7 +166,7 @@ impl SinkError {
             Self::NoEnvelope { .. } => Some(
                 "add the column, or say envelope=id or envelope=none in the source address".into(),
             ),
-            Self::OtherColumn { .. } | Self::Altered { .. } | Self::UnstableKey { .. } => Some("load into another table".into()),
+            Self::NoTableAtAll { .. } | Self::OtherColumn { .. } | Self::Altered { .. } | Self::UnstableKey { .. } => Some("load into another table".into()),
             Self::NoPartitionColumn { .. } => {
                 Some("create the table yourself, with the type that this column is to have".into())
             }

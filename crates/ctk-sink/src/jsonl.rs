@@ -30,7 +30,7 @@ pub struct Jsonl<W> {
 }
 
 impl Jsonl<BufWriter<File>> {
-    /// Opens a file for appending, and creates it when missing.
+    /// Opens a file for appending, and creates it when missing. Blocks.
     pub fn file(
         path: &Path,
         stream: &str,
@@ -62,7 +62,7 @@ pub(crate) fn open_lines(path: &Path) -> Result<File, SinkError> {
 }
 
 impl<W: Write + Send + 'static> Jsonl<W> {
-    /// Writes to `out`, which errors call `name`.
+    /// Returns a target that writes to `out`, which errors call `name`. Writing may block: it is done where tokio lets it.
     pub fn new(
         name: &str,
         out: W,

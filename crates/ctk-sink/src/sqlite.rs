@@ -1,7 +1,6 @@
 //! SQLite: rows, dead letters and the position of the shard in one transaction, so each record is there exactly once.
 //!
-//! One task writes, all shards hand their batches to it: while it commits, others wait, and what waited together goes into
-//! one transaction (group commit). So many slow shards make few transactions, and a fast one never waits for a timer.
+//! There is one writer, since SQLite has one; what waits for it goes into one transaction (see `group`).
 
 mod holds;
 mod insert;
@@ -10,20 +9,17 @@ mod table;
 mod transaction;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use ctk_checkpoint::Holder;
 use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, Target};
 use sqlx::SqliteConnection;
-use tokio::{
-    sync::{Mutex, mpsc, oneshot},
-    task::JoinHandle,
-};
 
+use self::writer::SqliteWriter;
 use crate::{
-    SinkError,
     dead_letters::DeadLetters,
-    envelope::{Envelope, MessageId},
+    envelope::Envelope,
+    group::{Grouped, Limits},
 };
 
 /// What to write, and where.
@@ -53,84 +49,40 @@ pub struct Settings {
 
 /// Hands batches to the writer. Clones share it.
 #[derive(Clone, Debug)]
-pub struct SqliteTarget {
-    envelope: Envelope,
-    jobs: mpsc::Sender<Job>,
-    writer: Arc<Mutex<Option<JoinHandle<()>>>>,
-}
-
-/// What shards ask of the writer, and where the answer goes.
-#[derive(Debug)]
-enum Job {
-    Commit { delivery: Box<Delivery>, answer: Answer<Committed> },
-    Claim { shard: ShardId, begins: Option<Millis>, answer: Answer<()> },
-    Release { shard: ShardId, answer: Answer<()> },
-    Close { answer: Answer<()> },
-}
-
-/// What a shard brings: a batch, and how far it is with it.
-#[derive(Debug)]
-struct Delivery {
-    changes: Changes,
-    /// The key of each row. Made by the shard's task, since the writer has more to do than they.
-    ids: Vec<MessageId>,
-    upto: Position,
-}
-
-type Answer<T> = oneshot::Sender<Result<T, crate::Shared>>;
-
-/// Shards that wait for the writer. More wait at the door.
-const WAITING: usize = 1024;
+pub struct SqliteTarget(Grouped);
 
 impl SqliteTarget {
     /// Starts the writer. Tables are created when the first rows come.
     pub fn start(connection: SqliteConnection, settings: Settings) -> Self {
+        let limits = Limits {
+            rows: settings.batch_rows,
+            bytes: settings.batch_bytes,
+            linger: settings.linger,
+            takes_all: true,
+        };
         let envelope = settings.envelope;
-        let (jobs, queue) = mpsc::channel(WAITING);
-        let writer = tokio::spawn(writer::run(connection, settings, queue));
-        Self { envelope, jobs, writer: Arc::new(Mutex::new(Some(writer))) }
+        let writer = SqliteWriter { connection, settings, table: None };
+        Self(Grouped::start(vec![writer], envelope, limits))
     }
-
-    async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, Failure> {
-        let (answer, answered) = oneshot::channel();
-        self.jobs.send(job(answer)).await.map_err(|_| SinkError::Gone)?;
-        Ok(answered.await.map_err(|_| SinkError::Gone)??)
-    }
-}
-
-fn ids(changes: &Changes) -> Vec<MessageId> {
-    changes
-        .rows()
-        .map(|row| MessageId::new(changes.shard(), row.origin(), row.sub_sequence()))
-        .collect()
 }
 
 impl Target for SqliteTarget {
     async fn commit(&self, changes: Changes, upto: Position) -> Result<Committed, Failure> {
-        let ids = match self.envelope {
-            Envelope::None => Vec::new(),
-            Envelope::Full | Envelope::Id => ids(&changes),
-        };
-        let delivery = Box::new(Delivery { changes, ids, upto });
-        self.ask(|answer| Job::Commit { delivery, answer }).await
+        self.0.commit(changes, upto).await
     }
 
     async fn close(&self) -> Result<(), Failure> {
-        self.ask(|answer| Job::Close { answer }).await?;
-        if let Some(writer) = self.writer.lock().await.take() {
-            writer.await?;
-        }
-        Ok(())
+        self.0.close().await
     }
 }
 
 impl Claims for SqliteTarget {
     async fn claim(&self, shard: &ShardId, begins: Option<Millis>) -> Result<(), Failure> {
-        self.ask(|answer| Job::Claim { shard: shard.clone(), begins, answer }).await
+        self.0.claim(shard, begins).await
     }
 
     async fn release(&self, shard: &ShardId) -> Result<(), Failure> {
-        self.ask(|answer| Job::Release { shard: shard.clone(), answer }).await
+        self.0.release(shard).await
     }
 }
 

@@ -26,12 +26,15 @@ use crate::{Shared, SinkError};
 
 /// Writes rows, and keeps dead letters, but no positions.
 pub trait Sink: Send + Sync + 'static {
-    /// Writes the changes. When this returns, they are durable.
+    /// Writes the changes. When this returns, they are durable, dead letters included.
     ///
-    /// Many shards call at the same time. Not cancel safe: a dropped future may have written them or not.
+    /// What is confirmed must add up, and an error ends the run: see [`Target::commit`]. What it wrote before the error is
+    /// written again by the next run.
+    ///
+    /// Many shards call at the same time, each with one call at a time. Not cancel safe: a dropped future may have written them or not.
     fn write(&self, changes: Changes) -> impl Future<Output = Result<Committed, Failure>> + Send;
 
-    /// Lets go of the target. Called once, at the end.
+    /// Lets go of the target. Called once, at the end, also of a run that failed. Not cancel safe.
     fn close(&self) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
@@ -72,7 +75,8 @@ struct Background {
 impl<S: Sink, C: CheckpointStore> WriteThenSave<S, C> {
     /// Starts the task that saves every `interval`; zero saves with each commit.
     ///
-    /// The task calls the store also when there is nothing to save, so that others see that the run lives.
+    /// The task calls the store also when there is nothing to save, so that others see that the run lives. It is started in the
+    /// tokio runtime of the caller, and ends with [`Target::close`], or when the last clone is dropped.
     pub fn start(sink: S, store: C, interval: Duration) -> Self {
         let inner = Arc::new(Inner {
             sink,

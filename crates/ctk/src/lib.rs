@@ -3,6 +3,9 @@
 //! The way in: [`cli`] says what can be typed, [`commands`] has one file per command, [`registry`] knows which target an
 //! address means. The way out: [`ui`] writes everything that anybody sees, [`exit`] chooses the exit code. This crate alone
 //! reads the environment, and alone sees both the source and the sinks.
+//!
+//! It is a library for its own `main` and its tests; what is public here may change with each version. Programs of one's own
+//! put the other crates together as [`commands`] does for `ctk load`: `docs/library.md` says how, with three examples.
 
 use std::process::ExitCode;
 

@@ -32,6 +32,7 @@ use crate::{
 };
 
 mod cratedb;
+mod postgres;
 
 /// What an address means, checked.
 #[derive(Debug)]
@@ -77,12 +78,9 @@ impl Prepared {
             return Err(CommandError::usage("this target has no tables")
                 .hint("leave --table and CRATEDB_TABLE out".to_owned()));
         }
-        let table =
-            arguments.table.clone().filter(|table| !table.is_empty()).or_else(|| kind.table());
-        let table = table.unwrap_or_else(|| source.stream.name().to_owned());
-        let schema =
-            arguments.schema.clone().filter(|schema| !schema.is_empty()).or_else(|| kind.schema());
-        let schema = schema.unwrap_or_else(|| "doc".to_owned());
+        let typed = |argument: &Option<String>| argument.clone().filter(|text| !text.is_empty());
+        let typed = (typed(&arguments.schema), typed(&arguments.table));
+        let (schema, table) = kind.full_name(typed, source.stream.name())?;
         let is_beside_rows = !kind.has_schemas() || schema == source.checkpoint.schema;
         if is_beside_rows && table.eq_ignore_ascii_case(ctk_checkpoint::TABLE) {
             return Err(CommandError::usage(format!(
@@ -117,6 +115,10 @@ impl Prepared {
             Kind::CrateDb(address) => {
                 let address = address.clone();
                 return self.look_into_cratedb(&address).await;
+            }
+            Kind::Postgres(address) => {
+                let address = address.clone();
+                return self.look_into_postgres(&address).await;
             }
             Kind::Sqlite(path, config) => (path, config),
             Kind::File(path) => return check_folder(path),
@@ -202,6 +204,10 @@ impl Prepared {
                 let rows = cratedb::Rows { stream: &stream.name, envelope, is_document };
                 return self.open_cratedb(*address, rows, identity, dead_letters()?).await;
             }
+            Kind::Postgres(address) => {
+                let rows = (stream.name.as_str(), envelope);
+                return self.open_postgres(*address, rows, identity, dead_letters()?).await;
+            }
             Kind::Sqlite(path, config) => {
                 let mut connection = sqlite::open(&path, Mode::Create).await?;
                 if !self.outdated.is_empty() {
@@ -247,6 +253,13 @@ impl Prepared {
     /// Returns where dead letters can be found after the run.
     pub fn where_letters_are(&self) -> String {
         match &self.letters {
+            Letters::Table if matches!(self.kind, Kind::Postgres(_)) => {
+                format!(
+                    "table {}.{}",
+                    self.schema,
+                    ctk_sink::postgres::dead_letter_table(&self.table)
+                )
+            }
             Letters::Table if self.kind.has_schemas() => {
                 format!("table {}.{}_dead_letters", self.schema, self.table)
             }
@@ -262,6 +275,10 @@ impl Prepared {
             Kind::CrateDb(address) => {
                 let hosts = address.connection.hosts.join(", ");
                 format!("table {}.{} in CrateDB at {hosts}", self.schema, self.table)
+            }
+            Kind::Postgres(address) => {
+                let database = address.connection.describe();
+                format!("table {}.{} in PostgreSQL, {database}", self.schema, self.table)
             }
             Kind::Sqlite(path, _) => {
                 let state = if path.exists() { "exists" } else { "would be created" };
@@ -342,6 +359,10 @@ fn namespace(source: &KinesisConfig, kind: &Kind) -> Result<Option<String>, Comm
             Ok(Some(source.checkpoint.name.clone()))
         }
         Kind::CrateDb(_) => other("CrateDB", "cratedb"),
+        Kind::Postgres(_) if matches!(name, "target" | "postgresql") => {
+            Ok(Some(source.checkpoint.name.clone()))
+        }
+        Kind::Postgres(_) => other("PostgreSQL", "postgresql"),
         Kind::Sqlite(..) if matches!(name, "target" | "sqlite") => {
             Ok(Some(source.checkpoint.name.clone()))
         }

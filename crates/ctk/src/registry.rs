@@ -14,6 +14,7 @@ use ctk_sink::{
     cratedb::{CrateDbSink, config::CrateDbAddress},
     discard::Discard,
     jsonl::Jsonl,
+    postgres::{self, PostgresTarget, config::PostgresAddress},
     sqlite::SqliteTarget,
     write_then_save::WriteThenSave,
 };
@@ -25,6 +26,7 @@ use crate::exit::CommandError;
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     CrateDb(Box<CrateDbAddress>),
+    Postgres(Box<PostgresAddress>),
     Sqlite(PathBuf, TableConfig),
     File(PathBuf),
     Stdout,
@@ -33,17 +35,18 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn has_tables(&self) -> bool {
-        matches!(self, Self::CrateDb(_) | Self::Sqlite(..))
+        matches!(self, Self::CrateDb(_) | Self::Postgres(_) | Self::Sqlite(..))
     }
 
     pub(crate) fn has_schemas(&self) -> bool {
-        matches!(self, Self::CrateDb(_))
+        matches!(self, Self::CrateDb(_) | Self::Postgres(_))
     }
 
     /// Returns the table that the address names.
     pub(crate) fn table(&self) -> Option<String> {
         match self {
             Self::CrateDb(address) => address.table.table.clone(),
+            Self::Postgres(address) => address.table.table.clone(),
             Self::Sqlite(_, config) => config.table.clone(),
             Self::File(_) | Self::Stdout | Self::Discard => None,
         }
@@ -53,15 +56,44 @@ impl Kind {
     pub(crate) fn schema(&self) -> Option<String> {
         match self {
             Self::CrateDb(address) => address.schema.clone(),
+            Self::Postgres(address) => address.schema.clone(),
             Self::Sqlite(..) | Self::File(_) | Self::Stdout | Self::Discard => None,
         }
+    }
+
+    /// Returns the schema and the table: as they were typed, else as the address or the stream has them.
+    pub(crate) fn full_name(
+        &self,
+        typed: (Option<String>, Option<String>),
+        stream: &str,
+    ) -> Result<(String, String), CommandError> {
+        let (mut schema, mut table) = typed;
+        let is_postgres = matches!(self, Self::Postgres(_));
+        if let (true, Some(name)) = (is_postgres, &table) {
+            let split = postgres::config::split(name);
+            if let (Some((own, _)), Some(other)) = (&split, &schema)
+                && own != other
+            {
+                return Err(CommandError::usage("--table and --schema name two schemas"));
+            }
+            let (own, name) = match split {
+                Some((own, name)) => (Some(own), name),
+                None => (schema.take(), postgres::config::unquoted(name)),
+            };
+            (schema, table) = (own, Some(name));
+        }
+        let default = if is_postgres { "public" } else { "doc" };
+        let schema = schema.or_else(|| self.schema()).unwrap_or_else(|| default.to_owned());
+        let table = table.or_else(|| self.table()).unwrap_or_else(|| stream.to_owned());
+        // The name of a stream may be longer than that of a table.
+        Ok((schema, if is_postgres { postgres::fit_name(table) } else { table }))
     }
 
     /// Returns what an address means.
     pub(crate) fn of_url(url: &TargetUrl) -> Result<Self, CommandError> {
         let not_yet = |name: &str| {
             CommandError::usage(format!("{name} is no target of this version yet")).hint(
-                "targets today: crate://HOST/SCHEMA/TABLE, sqlite:FILE, jsonl:FILE, - (stdout)"
+                "targets today: crate://HOST/SCHEMA/TABLE, postgresql://HOST/DATABASE, sqlite:FILE, jsonl:FILE, - (stdout)"
                     .to_owned(),
             )
         };
@@ -84,7 +116,9 @@ impl Kind {
             (TargetScheme::CrateDb, _) => {
                 Ok(Self::CrateDb(Box::new(CrateDbAddress::from_url(url)?)))
             }
-            (TargetScheme::PostgreSql, _) => Err(not_yet("PostgreSQL")),
+            (TargetScheme::PostgreSql, _) => {
+                Ok(Self::Postgres(Box::new(PostgresAddress::from_url(url)?)))
+            }
             (TargetScheme::DuckDb, _) => Err(not_yet("DuckDB")),
         }
     }
@@ -97,6 +131,8 @@ pub enum AnyTarget {
     CrateDb(WriteThenSave<CrateDbSink, CrateDbStore>),
     /// CrateDB, with positions that end with the process.
     CrateDbAlone(WriteThenSave<CrateDbSink, MemoryStore>),
+    /// PostgreSQL.
+    Postgres(PostgresTarget),
     /// A SQLite database.
     Sqlite(SqliteTarget),
     /// A file of lines.
@@ -112,6 +148,7 @@ impl Target for AnyTarget {
         match self {
             Self::CrateDb(target) => target.commit(changes, upto).await,
             Self::CrateDbAlone(target) => target.commit(changes, upto).await,
+            Self::Postgres(target) => target.commit(changes, upto).await,
             Self::Sqlite(target) => target.commit(changes, upto).await,
             Self::File(target) => target.commit(changes, upto).await,
             Self::Stdout(target) => target.commit(changes, upto).await,
@@ -123,6 +160,7 @@ impl Target for AnyTarget {
         match self {
             Self::CrateDb(target) => target.failed().await,
             Self::CrateDbAlone(target) => target.failed().await,
+            Self::Postgres(target) => target.failed().await,
             Self::Sqlite(target) => target.failed().await,
             Self::File(target) => target.failed().await,
             Self::Stdout(target) => target.failed().await,
@@ -134,6 +172,7 @@ impl Target for AnyTarget {
         match self {
             Self::CrateDb(target) => target.close().await,
             Self::CrateDbAlone(target) => target.close().await,
+            Self::Postgres(target) => target.close().await,
             Self::Sqlite(target) => target.close().await,
             Self::File(target) => target.close().await,
             Self::Stdout(target) => target.close().await,
@@ -147,6 +186,7 @@ impl Claims for AnyTarget {
         match self {
             Self::CrateDb(target) => target.claim(shard, begins).await,
             Self::CrateDbAlone(target) => target.claim(shard, begins).await,
+            Self::Postgres(target) => target.claim(shard, begins).await,
             Self::Sqlite(target) => target.claim(shard, begins).await,
             Self::File(_) | Self::Stdout(_) | Self::Discard(_) => Ok(()),
         }
@@ -156,6 +196,7 @@ impl Claims for AnyTarget {
         match self {
             Self::CrateDb(target) => target.release(shard).await,
             Self::CrateDbAlone(target) => target.release(shard).await,
+            Self::Postgres(target) => target.release(shard).await,
             Self::Sqlite(target) => target.release(shard).await,
             Self::File(_) | Self::Stdout(_) | Self::Discard(_) => Ok(()),
         }

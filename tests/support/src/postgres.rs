@@ -101,12 +101,14 @@ impl Postgres {
     /// # Panics
     ///
     /// When a statement fails.
+    #[expect(clippy::expect_used, reason = "what a test asks for is right, or the test is wrong")]
     pub fn sql(&self, sql: &str) -> String {
         let mut command = Command::new(program("psql").expect("psql is installed"));
         command.env_clear().args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &self.url(), "-c", sql]);
         let output = command.output().expect("psql runs");
         assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+        let printed = String::from_utf8_lossy(&output.stdout);
+        printed.strip_suffix('\n').unwrap_or(&printed).to_owned()
     }
 
     /// Ends all sessions but its own, as an administrator does; returns how many.
@@ -204,9 +206,9 @@ impl Postgres {
             settings.push(self.certificate("ssl_key_file", "server.key")?);
         }
         settings.extend(options.settings.iter().cloned());
-        let text: String =
+        let lines: Vec<_> =
             settings.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
-        append(&self.data().join("postgresql.conf"), &text)?;
+        append(&self.data().join("postgresql.conf"), &lines.concat())?;
         let kind = if options.tls { "hostssl" } else { "host" };
         let method = if options.password.is_some() { "scram-sha-256" } else { "trust" };
         let rules = format!("local all all trust\n{kind} all all 127.0.0.1/32 {method}\n");
@@ -240,7 +242,7 @@ impl Postgres {
         if let Some((user, group)) = self.user {
             command.uid(user).gid(group);
         }
-        succeed(command.env_clear().output()?)
+        succeed(&command.env_clear().output()?)
     }
 }
 
@@ -254,6 +256,7 @@ impl Drop for Postgres {
             if !matches!(process.try_wait(), Ok(None)) {
                 return;
             }
+            #[expect(clippy::disallowed_methods, reason = "nothing can be awaited here")]
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -293,10 +296,10 @@ fn other_user() -> io::Result<Option<(u32, u32)>> {
 }
 
 fn signal(name: &str, id: &str) -> io::Result<()> {
-    succeed(Command::new("kill").args([name, id]).output()?)
+    succeed(&Command::new("kill").args([name, id]).output()?)
 }
 
-fn succeed(output: Output) -> io::Result<()> {
+fn succeed(output: &Output) -> io::Result<()> {
     if output.status.success() {
         return Ok(());
     }

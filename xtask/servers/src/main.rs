@@ -10,12 +10,17 @@
 
 mod arguments;
 mod bare;
+mod bare_copy;
+mod bare_inserts;
 mod bench;
 mod cratedb;
 mod demo;
 mod landed;
+mod meter;
+mod postgres;
 mod process;
 mod replay;
+mod rows;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -42,7 +47,10 @@ fn run(mut words: Vec<String>) -> Result<()> {
         "bench" => bench::run(arguments),
         "cratedb" => cratedb::run(arguments),
         "replay" => replay::run(arguments),
+        "postgres" => postgres::run(arguments),
         "bare" => bare::run(arguments),
+        "bare-copy" => bare_copy::run(arguments),
+        "bare-inserts" => bare_inserts::run(arguments),
         other => bail!(
             "no such chore: {other:?}; this is started by `cargo xtask demo` and `cargo xtask bench`"
         ),

@@ -1,5 +1,7 @@
 //! `replay`: the endpoint that the benchmark reads, as a process of its own, so that its CPU is not the reader's.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use ctk_test_support::records;
 use ctk_test_support::replay::{Replay, ReplayOptions};
@@ -13,6 +15,7 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
         stream: arguments.require("--stream")?,
         shards: arguments.require("--shards")?,
         alike: arguments.take("--alike")?.unwrap_or(false),
+        delay: Duration::from_millis(arguments.take("--delay")?.unwrap_or(0)),
         ..ReplayOptions::default()
     };
     let count: u64 = arguments.require("--records")?;

@@ -49,6 +49,13 @@ pub enum Kind {
     Other,
 }
 
+impl Kind {
+    /// Returns true for what rows can be copied into.
+    pub fn takes_rows(self) -> bool {
+        matches!(self, Self::Ordinary | Self::Partitioned | Self::Foreign)
+    }
+}
+
 /// A table, or what bears its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {

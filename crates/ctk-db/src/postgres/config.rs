@@ -3,6 +3,8 @@
 //! `PGHOST`, `PGPORT`, `PGUSER`, `PGDATABASE`, `PGSSLMODE` and the like, `PGPASSWORD`, `PGPASSFILE` and `~/.pgpass` are read by
 //! sqlx, not by us; an address wins over them.
 
+mod options;
+
 use std::{fmt, path::PathBuf, time::Duration};
 
 use ctk_url::{Host, OptionError, OptionSpec, Options, Secret, TargetUrl};
@@ -11,97 +13,11 @@ use sqlx::{
     postgres::{PgConnectOptions, PgSslMode},
 };
 
-const HOST: OptionSpec = OptionSpec::new(
-    &["host"],
-    "`PGHOST`, a socket, `localhost`",
-    "server or folder of a socket, where the address names none; several: with commas",
-);
-const PORT: OptionSpec = OptionSpec::new(
-    &["port"],
-    "`PGPORT`, 5432",
-    "port, where the address names none; for several hosts one, or one each",
-);
-const USER: OptionSpec = OptionSpec::new(
-    &["user"],
-    "`PGUSER`, the user of the system",
-    "user, where the address names none",
-);
-const PASSWORD: OptionSpec = OptionSpec::new(
-    &["password"],
-    "`PGPASSWORD`, `PGPASSFILE`, `~/.pgpass`",
-    "password, where the address names none",
-);
-const DATABASE: OptionSpec = OptionSpec::new(
-    &["dbname"],
-    "`PGDATABASE`, the user's name",
-    "database, where the address names none",
-);
-const SSL_MODE: OptionSpec = OptionSpec::new(
-    &["sslmode"],
-    "`PGSSLMODE`, `prefer`",
-    "as libpq has it: `disable`, `allow`, `prefer`, `require`; with verification `verify-ca`, `verify-full`",
-);
-const SSL_ROOT: OptionSpec = OptionSpec::new(
-    &["sslrootcert"],
-    "`PGSSLROOTCERT`, the public authorities",
-    "file of authorities that are trusted besides the public ones; `require` then means `verify-ca`; `system`: the public ones, with `verify-full`",
-);
-const SSL_CERTIFICATE: OptionSpec = OptionSpec::new(
-    &["sslcert"],
-    "`PGSSLCERT`, none",
-    "file of our certificate, for servers that ask for one",
-);
-const SSL_KEY: OptionSpec =
-    OptionSpec::new(&["sslkey"], "`PGSSLKEY`, none", "file of its key, not encrypted");
-const APPLICATION: OptionSpec = OptionSpec::new(
-    &["application_name"],
-    "`PGAPPNAME`, `ctk`",
-    "how sessions are named in `pg_stat_activity`",
-);
-const SETTINGS: OptionSpec = OptionSpec::new(
-    &["options"],
-    "`PGOPTIONS`, none",
-    "settings of the sessions, as `-c statement_timeout=60s`; added to those of `PGOPTIONS`",
-);
-const TIMEOUT: OptionSpec = OptionSpec::new(
-    &["connect_timeout"],
-    "10",
-    "seconds to wait for each host; 0: as long as it takes",
-);
-const ATTRIBUTES: OptionSpec = OptionSpec::new(
-    &["target_session_attrs"],
-    "`any`",
-    "`read-write` (also `primary`) skips servers that only read; writing skips them always",
-);
-const CHANNEL_BINDING: OptionSpec = OptionSpec::new(
-    &["channel_binding"],
-    "`prefer`",
-    "`disable` or `prefer`, which do without it; `require` is not supported",
-);
-const GSS: OptionSpec = OptionSpec::new(
-    &["gssencmode"],
-    "`prefer`",
-    "`disable` or `prefer`, which do without it; `require` is not supported",
-);
-
-/// The options of an address that concern the connection, in the order of the documentation.
-pub const OPTIONS: &[&OptionSpec] = &[
-    &HOST,
-    &PORT,
-    &USER,
-    &PASSWORD,
-    &DATABASE,
-    &SSL_MODE,
-    &SSL_ROOT,
-    &SSL_CERTIFICATE,
-    &SSL_KEY,
-    &CHANNEL_BINDING,
-    &GSS,
-    &APPLICATION,
-    &SETTINGS,
-    &TIMEOUT,
-    &ATTRIBUTES,
-];
+pub use options::OPTIONS;
+use options::{
+    APPLICATION, ATTRIBUTES, CHANNEL_BINDING, DATABASE, GSS, HOST, PASSWORD, PORT, SETTINGS,
+    SSL_CERTIFICATE, SSL_KEY, SSL_MODE, SSL_ROOT, TIMEOUT, USER,
+};
 
 /// Where PostgreSQL is, and who we are there. `Debug` hides the password.
 #[derive(Clone, Debug)]

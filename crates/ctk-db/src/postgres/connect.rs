@@ -62,18 +62,12 @@ impl PgConfig {
         };
         let asked = self.within(ask(&mut connection)).await;
         let server = asked.map_err(|source| DbError::Connect { what: what.clone(), source })?;
-        let version = connection.server_version_num().unwrap_or_default();
         match server {
             Server::Other { product } => {
                 let address = (product == "CrateDB").then(|| self.cratedb_address());
                 Err(DbError::NotPostgres { what, product, address })
             }
-            Server::Postgres { .. } if version < OLDEST * 10_000 => {
-                let (major, minor) = (version / 10_000, version / 100 % 100);
-                // The second number was part of the major version until 10.
-                let minor = if major < 10 { format!(".{minor}") } else { String::new() };
-                Err(DbError::TooOld { what, version: format!("{major}{minor}") })
-            }
+            Server::TooOld { version } => Err(DbError::TooOld { what, version }),
             Server::Postgres { only_reads: true, is_standby } if is_for_writing => {
                 Err(DbError::ReadOnly { what, is_standby })
             }
@@ -210,6 +204,7 @@ fn readable(path: &Path) -> io::Result<()> {
 /// What answers.
 enum Server {
     Postgres { is_standby: bool, only_reads: bool },
+    TooOld { version: String },
     Other { product: String },
 }
 
@@ -220,6 +215,13 @@ async fn ask(connection: &mut Connection) -> Result<Server, sqlx::Error> {
     let product = version.split_whitespace().next().unwrap_or("something else");
     if product != "PostgreSQL" {
         return Ok(Server::Other { product: product.to_owned() });
+    }
+    let version = connection.server_version_num().unwrap_or_default();
+    if version < OLDEST * 10_000 {
+        let (major, minor) = (version / 10_000, version / 100 % 100);
+        // The second number was part of the major version until 10.
+        let minor = if major < 10 { format!(".{minor}") } else { String::new() };
+        return Ok(Server::TooOld { version: format!("{major}{minor}") });
     }
     let row = sqlx::raw_sql(SETTINGS).fetch_one(connection).await?;
     Ok(Server::Postgres { is_standby: row.try_get(0)?, only_reads: row.try_get(1)? })
@@ -244,3 +246,6 @@ fn with_cause(error: &DbError) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
     format!("{error}{}", cause.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

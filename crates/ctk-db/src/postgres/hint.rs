@@ -23,7 +23,7 @@ pub(crate) fn connect_hint(error: &sqlx::Error) -> Option<String> {
             }
             ErrorKind::PermissionDenied => "check the permissions of the socket",
             // A name that cannot be resolved has no kind of its own.
-            _ => "check the host's name",
+            _ => "check the host's name, and that it can be reached",
         },
         sqlx::Error::Tls(_) => {
             "`sslmode=prefer` takes encryption where the server has it, `disable` does without"
@@ -42,8 +42,8 @@ pub(crate) fn statement_hint(error: &sqlx::Error) -> Option<String> {
              or use PGPASSWORD or ~/.pgpass"
         }
         "28000" => {
-            "the server's pg_hba.conf does not let this user in from here; \
-             if it wants encryption, add `sslmode=require`"
+            "check the user, and the server's pg_hba.conf; \
+             if the server wants encryption, leave out `sslmode=disable`"
         }
         "3D000" => "check the name of the database, or create it first: CREATE DATABASE",
         "3F000" => "create the schema first: CREATE SCHEMA",

@@ -63,6 +63,8 @@ fn of_code(error: &sqlx::Error) -> Trouble {
         // 42P10: the index that a conflict is to be judged by. 428C9: a column that is generated.
         "42703" | "42P01" | "42804" | "42701" | "42P07" | "42704" | "42846" | "42883" | "42P10"
         | "428C9" | "3F000" | "26000" => Trouble::Table,
+        // A policy for rows; of other rights the code is the same.
+        "42501" if error.routine() == Some("ExecWithCheckOptions") => Trouble::Rows,
         "54000" | "54001" | "40002" => Trouble::Rows,
         code => match code.get(..2) {
             Some("08") => Trouble::Connection,
@@ -72,3 +74,6 @@ fn of_code(error: &sqlx::Error) -> Trouble {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,8 +36,8 @@ pub(super) struct Entry {
 
 /// One shard's changes within a transaction.
 #[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) changes: Changes,
+pub(super) struct Batch<'a> {
+    pub(super) changes: &'a Changes,
     /// The column of each member, by its place.
     pub(super) slots: Vec<Option<usize>>,
 }
@@ -65,7 +65,7 @@ pub(super) struct Built {
 
 impl Insert {
     /// Returns a builder for all columns that these batches use.
-    pub(super) fn new(table: &Table, batches: &[Batch], envelope: Envelope) -> Self {
+    pub(super) fn new(table: &Table, batches: &[Batch<'_>], envelope: Envelope) -> Self {
         let mut insert = Self {
             used: Vec::new(),
             positions: vec![None; table.columns.len()],
@@ -145,7 +145,7 @@ impl Insert {
     pub(super) fn build(
         &self,
         table: &Table,
-        batches: &[Batch],
+        batches: &[Batch<'_>],
         envelopes: &mut [EnvelopeWriter],
         entries: &[Entry],
         range: Range<usize>,
@@ -159,7 +159,7 @@ impl Insert {
             let batch = &batches[entry.batch as usize];
             let row = batch.changes.row(entry.row as usize);
             if let Err(misfit) =
-                self.place(table, &batch.changes, row, &batch.slots, evolve, &mut scratch)
+                self.place(table, batch.changes, row, &batch.slots, evolve, &mut scratch)
             {
                 return Built { arguments, upto: index, misfit: Some(misfit) };
             }

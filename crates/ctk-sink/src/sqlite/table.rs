@@ -1,14 +1,13 @@
 //! The table as it is, and how it grows: which column a member goes to, and the statements that make one.
 
-use std::collections::HashMap;
-
 use ctk_db::{DbError, quote, sqlite};
 use ctk_flow::{Changes, ColumnId, Value};
 use sqlx::SqliteConnection;
 
-use super::holds::{Holds, declare};
+use super::holds::{Bound, Holds, declare};
 use crate::{
     SinkError,
+    columns::{self, Columns, Naming, Place},
     envelope::Envelope,
     kinds::{Kind, Seen, bare_number},
     names::{self, ENVELOPE, MESSAGE_ID},
@@ -17,31 +16,14 @@ use crate::{
 /// SQLite's own limit (<https://www.sqlite.org/limits.html#max_column>).
 const MAX_COLUMNS: usize = 2000;
 
-/// A column.
-#[derive(Clone, Debug)]
-pub(super) struct Column {
-    pub(super) name: String,
-    pub(super) holds: Holds,
-    /// Part of a primary key of somebody else: no other column can stand in for it.
-    is_key: bool,
-}
-
-/// Where a name stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    Column(usize),
-    /// There is a column whose name differs in case only.
-    Taken,
-    Free,
-}
+/// SQLite does not tell `id` from `ID`, as far as ASCII goes.
+const NAMING: Naming = Naming { fit: |name| name, fold: |name| name.to_ascii_lowercase() };
 
 /// The columns of a table, kept current with what this run adds.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     pub(super) name: String,
-    pub(super) columns: Vec<Column>,
-    /// By name, in lower case as far as ASCII goes: so far SQLite goes.
-    folded: HashMap<String, usize>,
+    pub(super) columns: Columns<Holds>,
     envelope: Envelope,
     /// It may ignore rows, or end the transaction: what was sent is looked at, and can be taken back.
     pub(super) has_rules: bool,
@@ -68,8 +50,7 @@ impl Table {
         }
         let mut table = Self {
             name: name.to_owned(),
-            columns: Vec::new(),
-            folded: HashMap::new(),
+            columns: Columns::new(NAMING),
             envelope,
             has_rules: rules.are_its_own,
             exists,
@@ -80,26 +61,19 @@ impl Table {
             } else {
                 Holds::of_declared(&column.declared)
             };
-            table.push(column.name, holds, column.is_key);
+            table.columns.push(column.name, holds, column.is_key);
         }
         if exists {
             table.complete(connection).await?;
         } else {
             if envelope != Envelope::None {
-                table.push(MESSAGE_ID.to_owned(), Holds::Text, true);
+                table.columns.push(MESSAGE_ID.to_owned(), Holds::Text, true);
             }
             if envelope == Envelope::Full {
-                table.push(ENVELOPE.to_owned(), Holds::Json, false);
+                table.columns.push(ENVELOPE.to_owned(), Holds::Json, false);
             }
         }
         Ok(table)
-    }
-
-    fn push(&mut self, name: String, holds: Holds, is_key: bool) -> usize {
-        let slot = self.columns.len();
-        self.folded.insert(name.to_ascii_lowercase(), slot);
-        self.columns.push(Column { name, holds, is_key });
-        slot
     }
 
     /// Creates the table with the envelope's columns and these.
@@ -123,7 +97,7 @@ impl Table {
         );
         if all.is_empty() {
             // Records `{}` without an envelope; SQL has no table without a column.
-            self.push("data".to_owned(), Holds::Json, false);
+            self.columns.push("data".to_owned(), Holds::Json, false);
             all.push(format!("{} JSON", quote("data")));
         }
         let sql = format!("CREATE TABLE {} ({})", quote(&self.name), all.join(", "));
@@ -137,10 +111,10 @@ impl Table {
         if self.envelope == Envelope::None {
             return Ok(());
         }
-        if self.place(MESSAGE_ID) == Place::Free {
+        if self.columns.place(MESSAGE_ID) == Place::Free {
             self.alter(connection, MESSAGE_ID, "TEXT").await?;
         }
-        if self.envelope == Envelope::Full && self.place(ENVELOPE) == Place::Free {
+        if self.envelope == Envelope::Full && self.columns.place(ENVELOPE) == Place::Free {
             self.alter(connection, ENVELOPE, "JSON").await?;
         }
         if !sqlite::is_unique(connection, &self.name, MESSAGE_ID).await? {
@@ -180,7 +154,7 @@ impl Table {
             let there = columns.into_iter().find(|column| column.name == name);
             holds = Holds::of_declared(&there.ok_or(error)?.declared);
         }
-        Ok(self.push(name.to_owned(), holds, false))
+        Ok(self.columns.push(name.to_owned(), holds, false))
     }
 
     /// Adds a column of our own. [`Self::is_full`] says when not to ask.
@@ -198,30 +172,6 @@ impl Table {
         self.columns.len() >= MAX_COLUMNS
     }
 
-    /// Returns where a column of this name stands.
-    pub(super) fn place(&self, name: &str) -> Place {
-        match self.folded.get(&name.to_ascii_lowercase()) {
-            Some(slot) if self.columns[*slot].name == name => Place::Column(*slot),
-            Some(_) => Place::Taken,
-            None => Place::Free,
-        }
-    }
-
-    /// Returns the column of a name, or the name it must be created under.
-    pub(super) fn find(&self, name: String) -> Result<usize, String> {
-        match self.place(&name) {
-            Place::Column(slot) => Ok(slot),
-            Place::Free => Err(name),
-            Place::Taken => {
-                let apart = names::apart(&name);
-                match self.place(&apart) {
-                    Place::Column(slot) => Ok(slot),
-                    Place::Free | Place::Taken => Err(apart),
-                }
-            }
-        }
-    }
-
     /// Returns the column of each member that occurs, and adds those that are missing and hold more than NULLs.
     pub(super) async fn resolve(
         &mut self,
@@ -229,7 +179,7 @@ impl Table {
         changes: &Changes,
         evolve: bool,
     ) -> Result<Vec<Option<usize>>, SinkError> {
-        let found = |table: &Self, name: &str| table.find(names::of_member(name));
+        let found = |table: &Self, name: &str| table.columns.find(names::of_member(name));
         let mut slots: Vec<Option<usize>> =
             changes.columns().iter().map(|name| found(self, name).ok()).collect();
         let grows = evolve || !self.exists;
@@ -250,7 +200,7 @@ impl Table {
                     Err(name) if self.exists => self.add(connection, &name, kind).await?,
                     Err(name) => {
                         new.push((name.clone(), kind));
-                        self.push(name, Holds::of_declared(declare(kind)), false)
+                        self.columns.push(name, Holds::of_declared(declare(kind)), false)
                     }
                 });
             }
@@ -263,46 +213,18 @@ impl Table {
 }
 
 /// Why a value found no column.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Misfit {
-    /// It needs this column, which is not there.
-    Column { name: String, kind: Kind },
-    /// It fits this column of the table, which the statement does not name yet.
-    Unused(usize),
-    /// It cannot be stored.
-    Refused(String),
-}
+pub(super) type Misfit = columns::Misfit<Kind>;
 
 impl Table {
-    /// Returns the column to put a value into, and the value as that column takes it: the member's own one, or the first
-    /// free variant of it.
+    /// Returns the column to put a value into, and the value as that column takes it.
     pub(super) fn fit<'a>(
         &self,
         own: usize,
         value: Value<'a>,
         is_free: impl Fn(usize) -> bool,
-    ) -> Result<(usize, super::holds::Bound<'a>), Misfit> {
-        let mut slot = own;
-        // Each step makes the name longer; three are more than any honest record needs.
-        for _ in 0..4 {
-            let column = &self.columns[slot];
-            if is_free(slot)
-                && let Some(bound) = column.holds.convert(value)
-            {
-                return Ok((slot, bound));
-            }
-            let Some(kind) = Kind::of(value) else { break };
-            if column.is_key {
-                return Err(Misfit::Refused(format!(
-                    "the key column {} cannot hold the value",
-                    column.name
-                )));
-            }
-            slot = self
-                .find(names::variant(&column.name, kind.name()))
-                .map_err(|name| Misfit::Column { name, kind })?;
-        }
-        Err(Misfit::Refused(format!("no column can hold the value of {}", self.columns[own].name)))
+    ) -> Result<(usize, Bound<'a>), Misfit> {
+        let kind = Kind::of(value).map(|kind| (kind, kind.name()));
+        self.columns.fit(own, kind, is_free, |holds| holds.convert(value))
     }
 
     /// Returns the misfit of a member that has no column of its own.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::{
-    Delivery, Settings,
+    Settings,
     insert::{Batch, Built, Entry, Insert, Outcome, is_there, send},
     letters,
     table::{Misfit, Table},
@@ -19,6 +19,7 @@ use crate::{
     SinkError,
     dead_letters::Keep,
     envelope::{Envelope, EnvelopeWriter},
+    group::Delivery,
     row_json,
 };
 
@@ -32,7 +33,7 @@ pub(super) async fn write(
     connection: &mut SqliteConnection,
     table: &mut Option<Table>,
     settings: &Settings,
-    group: Vec<Delivery>,
+    group: &[Delivery],
 ) -> Result<Vec<Committed>, SinkError> {
     let (start, batches) = (Instant::now(), group.len());
     let rows: usize = group.iter().map(|delivery| delivery.changes.len()).sum();
@@ -63,9 +64,8 @@ async fn write_all(
     connection: &mut SqliteConnection,
     table: &mut Option<Table>,
     settings: &Settings,
-    group: Vec<Delivery>,
+    group: &[Delivery],
 ) -> Result<Vec<Committed>, SinkError> {
-    let positions: Vec<Position> = group.iter().map(|delivery| delivery.upto.clone()).collect();
     let mut committed = vec![Committed::default(); group.len()];
     for (Delivery { changes, .. }, committed) in group.iter().zip(&mut committed) {
         keep(connection, settings, changes.shard(), changes.dead_letters(), committed).await?;
@@ -84,6 +84,7 @@ async fn write_all(
             .await?;
     }
     if let Some(holder) = &settings.checkpoints {
+        let positions: Vec<Position> = group.iter().map(|delivery| delivery.upto.clone()).collect();
         let saved = ctk_checkpoint::sqlite::save(connection, holder, &positions).await?;
         for (position, saved) in positions.iter().zip(saved) {
             if let Saved::Behind { stored } = saved {
@@ -113,7 +114,7 @@ async fn keep(
 /// The rows of a group on their way into the table.
 struct Rows<'a> {
     settings: &'a Settings,
-    batches: Vec<Batch>,
+    batches: Vec<Batch<'a>>,
     envelopes: Vec<EnvelopeWriter>,
     entries: Vec<Entry>,
     insert: Insert,
@@ -125,25 +126,26 @@ impl<'a> Rows<'a> {
         connection: &mut SqliteConnection,
         table: &mut Table,
         settings: &'a Settings,
-        group: Vec<Delivery>,
+        group: &'a [Delivery],
     ) -> Result<Self, SinkError> {
         let mut entries =
             Vec::with_capacity(group.iter().map(|delivery| delivery.changes.len()).sum());
         let mut batches = Vec::with_capacity(group.len());
         for (batch, Delivery { changes, ids, .. }) in (0..).zip(group) {
-            let ids = ids.into_iter().map(Some).chain(std::iter::repeat(None));
+            let ids = ids.iter().copied().map(Some).chain(std::iter::repeat(None));
             entries.extend((0..).zip(ids).take(changes.len()).map(|(row, id)| Entry {
                 id,
                 batch,
                 row,
             }));
-            let slots = table.resolve(connection, &changes, settings.evolve).await?;
+            let slots = table.resolve(connection, changes, settings.evolve).await?;
             batches.push(Batch { changes, slots });
         }
         if settings.envelope != Envelope::None && entries.len() >= SORT_FROM {
             entries.sort_unstable();
         }
-        let envelope = |batch: &Batch| EnvelopeWriter::new(&settings.stream, batch.changes.shard());
+        let envelope =
+            |batch: &Batch<'_>| EnvelopeWriter::new(&settings.stream, batch.changes.shard());
         Ok(Self {
             settings,
             envelopes: batches.iter().map(envelope).collect(),
@@ -273,7 +275,7 @@ impl<'a> Rows<'a> {
         committed: &mut [Committed],
     ) -> Result<(), SinkError> {
         let entry = &self.entries[at];
-        let changes = &self.batches[entry.batch as usize].changes;
+        let changes = self.batches[entry.batch as usize].changes;
         let row = changes.row(entry.row as usize);
         let letter = DeadLetter {
             origin: row.origin().clone(),

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use ctk_decode::{DecodeOptions, Decoder};
-use ctk_flow::{Budget, Decode, Ledger, Plan, Run, Totals};
+use ctk_flow::{Decode, Ledger, Run, Totals};
 use ctk_kinesis::{KinesisConfig, KinesisSource, Saved, StartAt, config::Checkpointer};
 use ctk_sink::envelope::Envelope;
 use ctk_url::{SourceUrl, TargetUrl};
@@ -17,13 +17,6 @@ use crate::{
     signals,
     ui::{Ui, count, progress::Progress, thousands},
 };
-
-/// How often shards are looked for while following.
-const RELIST: Duration = Duration::from_secs(10);
-
-/// What one answer of Kinesis may take until its records are made: it holds 10 MiB of data
-/// (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html>), which are a third more on the wire in JSON.
-const ANSWER_BYTES: usize = 26 << 20;
 
 /// Loads.
 pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, CommandError> {
@@ -91,20 +84,18 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
         check_parts(saved.values(), &decoder)?;
         source = source.going_on_from(saved, &config.start)?;
     }
-    let plan = Plan {
-        budget: Budget::new(usize::try_from(config.buffer).unwrap_or(usize::MAX)),
-        read_bytes: ANSWER_BYTES,
-        until: config.until,
-        max_records: config.max_records,
-        // A run that ends by itself needs only the children of what it finished, which are looked for in any case.
-        relist: (!config.once && config.until.is_none()).then_some(RELIST),
-    };
     let progress = Progress::start(ui, &ledger, arguments.progress);
     let start = Instant::now();
-    let ended =
-        Run::new(decoder, target.clone(), Arc::new(target), plan, &stop, Arc::clone(&ledger))
-            .run(source)
-            .await;
+    let ended = Run::new(
+        decoder,
+        target.clone(),
+        Arc::new(target),
+        config.plan(),
+        &stop,
+        Arc::clone(&ledger),
+    )
+    .run(source)
+    .await;
     progress.finish().await;
     let totals = ledger.totals();
     ui.note(&summary(&totals, start.elapsed()));

@@ -15,10 +15,15 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::postgres::Served;
 
 /// The kernel tells times to programs in this unit on every architecture that we know of.
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A process that takes longer is killed: the others are to be measured, too.
+const LONGEST: Duration = Duration::from_mins(30);
 
 /// What one process cost, and what it printed.
 #[derive(Clone, Debug, Default)]
@@ -31,10 +36,16 @@ pub(super) struct Measured {
     pub(super) peak: u64,
     /// What it printed, on stdout and then on stderr.
     pub(super) printed: String,
+    /// What the server did meanwhile, where it tells.
+    pub(super) served: Option<Served>,
 }
 
 /// Runs a process to its good end; what it prints goes through files in `folder`, so that it never waits for us.
 pub(super) fn run(command: &mut Command, folder: &Path) -> Result<Measured> {
+    run_at_most(LONGEST, command, folder)
+}
+
+fn run_at_most(longest: Duration, command: &mut Command, folder: &Path) -> Result<Measured> {
     let (stdout, stderr) = (folder.join("stdout"), folder.join("stderr"));
     command.stdout(File::create(&stdout)?).stderr(File::create(&stderr)?);
     let cpu_before = cpu_of_ended_children()?;
@@ -43,9 +54,14 @@ pub(super) fn run(command: &mut Command, folder: &Path) -> Result<Measured> {
     let (done, pid) = (AtomicBool::new(false), child.id());
     let (status, peak, wall) = std::thread::scope(|scope| {
         let watch = scope.spawn(|| {
-            let mut peak = 0;
+            let (mut peak, mut killed) = (0, false);
             while !done.load(Ordering::Relaxed) {
                 peak = peak_memory(pid).unwrap_or(0).max(peak);
+                if !killed && begin.elapsed() > longest {
+                    killed = true;
+                    // It is not waited for yet, so the number is its own.
+                    drop(Command::new("kill").args(["-KILL", &pid.to_string()]).status());
+                }
                 std::thread::sleep(Duration::from_millis(10));
             }
             peak
@@ -58,10 +74,11 @@ pub(super) fn run(command: &mut Command, folder: &Path) -> Result<Measured> {
     let cpu = cpu_of_ended_children()? - cpu_before;
     let printed = fs::read_to_string(&stdout)? + &fs::read_to_string(&stderr)?;
     let status = status.context("cannot wait for the process")?;
+    ensure!(wall <= longest.as_secs_f64(), "the process was killed after {wall:.0} s:\n{printed}");
     if !status.success() {
         bail!("the process failed ({status}):\n{printed}");
     }
-    Ok(Measured { wall, cpu, peak, printed })
+    Ok(Measured { wall, cpu, peak, printed, served: None })
 }
 
 fn cpu_of_ended_children() -> Result<f64> {
@@ -113,6 +130,9 @@ mod tests {
         let error =
             run(Command::new("sh").args(["-c", "echo reason >&2; exit 3"]), &folder).unwrap_err();
         assert!(error.to_string().contains("reason"), "{error}");
+        let sleeps = &mut Command::new("sleep");
+        let error = run_at_most(Duration::from_millis(50), sleeps.arg("60"), &folder).unwrap_err();
+        assert!(error.to_string().starts_with("the process was killed after"), "{error}");
         fs::remove_dir_all(&folder).unwrap();
     }
 }
