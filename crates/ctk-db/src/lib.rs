@@ -18,7 +18,7 @@ mod error;
 pub mod postgres;
 pub mod sqlite;
 
-pub use error::{DbError, primary_code};
+pub use error::{DbError, primary_code, text_of};
 
 /// Returns a name as SQL wants it: between double quotes, those inside doubled.
 ///

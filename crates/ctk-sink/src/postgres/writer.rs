@@ -218,6 +218,8 @@ impl PgWriter {
                         "keys are there already; rows go by way of a temporary table from now on"
                     );
                     shared.is_straight.store(false, Relaxed);
+                    // Or the table has rules that it had not.
+                    shared.publish(None);
                 }
             }
         }
@@ -338,7 +340,7 @@ fn causes(error: &SinkError) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        text = format!("{text}: {}", ctk_db::text_of(error));
         cause = error.source();
     }
     text

@@ -185,7 +185,6 @@ async fn a_table_that_changes_is_looked_at_again() {
         "ALTER TABLE t RENAME COLUMN a TO c",
         "DROP TABLE t",
         "DROP TABLE IF EXISTS t; CREATE TABLE t (a BIGINT)",
-        "ALTER TABLE t DROP CONSTRAINT IF EXISTS t_pkey; DROP INDEX IF EXISTS t__kinesis_msg_id_idx",
     ] {
         world.server.sql(sql);
         assert_eq!(commit(&[r#"{"a": 2, "b": 2}"#, "no JSON"]).await.written, 1, "{sql}");
@@ -193,7 +192,7 @@ async fn a_table_that_changes_is_looked_at_again() {
         world.server.sql("DROP TABLE t_dead_letters");
     }
     target.close().await.unwrap();
-    assert_eq!(world.server.sql("SELECT count(*), sum(a), sum(b) FROM t"), "2|4|4");
+    assert_eq!(world.server.sql("SELECT count(*), sum(a), sum(b) FROM t"), "1|2|2");
 }
 
 #[tokio::test]
