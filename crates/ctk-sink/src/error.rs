@@ -142,6 +142,12 @@ pub enum SinkError {
         /// The same for a human.
         error: String,
     },
+    /// The connection was lost at the end of a transaction, and it could not be found out what became of it.
+    #[error("it is not known whether the last rows are in the target")]
+    InDoubt {
+        /// Why it could not be found out.
+        source: Box<Self>,
+    },
     /// The writer task is gone: a defect.
     #[error("the writer of the target broke down")]
     Gone,
@@ -150,7 +156,10 @@ pub enum SinkError {
 impl SinkError {
     /// Returns true when it may be about one batch of those that were written together, and not about the target.
     pub(crate) fn may_be_of_one(&self) -> bool {
-        !matches!(self, Self::Checkpoint(CheckpointError::TakenOver { .. }) | Self::Gone)
+        !matches!(
+            self,
+            Self::Checkpoint(CheckpointError::TakenOver { .. }) | Self::InDoubt { .. } | Self::Gone
+        )
     }
 
     /// Returns what the user can do about it.
@@ -175,6 +184,9 @@ impl SinkError {
             Self::NoTable { .. } => Some("create the table, or leave create_table out".into()),
             Self::DeadLetter { .. } => Some(
                 "without --dead-letters fail such records are kept in a table of their own".into(),
+            ),
+            Self::InDoubt { .. } => Some(
+                "the next run finds it out from its positions, where they are kept in the target".into(),
             ),
             Self::File { .. } | Self::Gone | Self::Widen { .. } | Self::Unsettled { .. } => None,
         }

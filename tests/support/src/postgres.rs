@@ -103,12 +103,17 @@ impl Postgres {
     /// When a statement fails.
     #[expect(clippy::expect_used, reason = "what a test asks for is right, or the test is wrong")]
     pub fn sql(&self, sql: &str) -> String {
-        let mut command = Command::new(program("psql").expect("psql is installed"));
+        self.try_sql(sql).expect(sql)
+    }
+
+    /// The same, where it may fail: the server may be down.
+    pub fn try_sql(&self, sql: &str) -> io::Result<String> {
+        let mut command = Command::new(program("psql")?);
         command.env_clear().args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &self.url(), "-c", sql]);
-        let output = command.output().expect("psql runs");
-        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = command.output()?;
+        succeed(&output)?;
         let printed = String::from_utf8_lossy(&output.stdout);
-        printed.strip_suffix('\n').unwrap_or(&printed).to_owned()
+        Ok(printed.strip_suffix('\n').unwrap_or(&printed).to_owned())
     }
 
     /// Ends all sessions but its own, as an administrator does; returns how many.

@@ -39,6 +39,9 @@ use crate::{
 const LOOKS: u32 = 10;
 /// How often a transaction is tried that meets others.
 const MEETINGS: u32 = 20;
+/// How long a transaction may take. A server whose machine is gone never answers, and nothing else would tell; one that waits
+/// for a lock is asked anew, which loses nothing.
+const SILENCE: Duration = Duration::from_mins(10);
 /// How long a server that only reads is waited for: a fail-over takes that long at most.
 const FAIL_OVER: Duration = Duration::from_mins(1);
 
@@ -90,9 +93,19 @@ impl Writer for PgWriter {
         let mut patience = Patience::default();
         let mut state = State::default();
         loop {
-            match self.attempt(group, &mut state).await {
-                Ok(committed) => return Ok(committed),
-                Err(error) => self.wait(&mut patience, error).await?,
+            let attempt = tokio::time::timeout(SILENCE, self.attempt(group, &mut state)).await;
+            let error = match attempt {
+                Ok(Ok(committed)) => return Ok(committed),
+                Ok(Err(error)) => error,
+                Err(_) => silence(),
+            };
+            if let Err(error) = self.wait(&mut patience, error).await {
+                let is_known = state.in_doubt.is_none();
+                return Err(if is_known {
+                    error
+                } else {
+                    SinkError::InDoubt { source: Box::new(error) }
+                });
             }
         }
     }
@@ -314,6 +327,11 @@ impl Default for Patience {
             .without_max_times();
         Self { pauses: pauses.build(), attempts: 0, meetings: 0, looks: 0, since: Instant::now() }
     }
+}
+
+fn silence() -> SinkError {
+    let error = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer within 10 minutes");
+    failed("write to PostgreSQL")(sqlx::Error::Io(error))
 }
 
 fn causes(error: &SinkError) -> String {
