@@ -148,7 +148,7 @@ async fn wrong_use() {
 }
 
 /// The server says where in its own source an error arose, which differs from version to version.
-fn without_places(text: &str) -> String {
+pub(crate) fn without_places(text: &str) -> String {
     let line = |line: &str| {
         let head = line.rsplit_once(" at line ").map_or(line, |(head, _)| head);
         format!("{head}\n")
