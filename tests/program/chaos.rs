@@ -122,7 +122,9 @@ impl Chaos {
     /// Starts a run: with larger or smaller transactions, one or several at the same time.
     fn start(&mut self) -> Child {
         let mut source = self.options.to_owned();
-        let (namespace, chunk) = (self.pick(self.namespaces), self.pick(&[50, 200, 1000]));
+        // Small answers, so that there is something to interrupt.
+        let chunk = self.pick(&[20, 50, 200]) * (self.filled.records / RECORDS).clamp(1, 50);
+        let namespace = self.pick(self.namespaces);
         write!(source, "&checkpointer_name={namespace}&follow=true&chunk_size={chunk}").unwrap();
         let mut target = self.target();
         write!(target, "?batch_rows={}", self.pick(&[100, 1000, 10_000])).unwrap();
@@ -173,7 +175,7 @@ impl Chaos {
         if left == 0 || self.plan.one_in(3) {
             return sleep(Duration::from_millis(50 + self.plan.below(550))).await;
         }
-        let turns = (self.kills - self.tally.kills).max(1);
+        let turns = 2 * self.kills.saturating_sub(self.tally.kills).max(1);
         let goal = left - self.plan.below((left / turns).max(1));
         for _ in 0..100 {
             // One that ended works no more.
@@ -290,24 +292,25 @@ impl Chaos {
     /// Starts one run while the other is at work.
     async fn fight(&mut self) {
         let mut holder = self.start();
-        while self.tally.kills < self.kills {
+        for turn in 0.. {
+            if self.tally.kills >= self.kills {
+                break;
+            }
             self.work(&mut holder).await;
             let mut other = self.start();
             self.work(&mut other).await;
             if self.plan.one_in(4) {
                 self.hit_server().await;
             }
-            match self.plan.below(3) {
-                0 => self.kill(holder).await,
-                // The one that lost the namespace, or is about to, is left.
-                1 => {
-                    self.kill(std::mem::replace(&mut other, holder)).await;
-                }
+            match turn % 3 {
                 // It finds out, unless there is nothing left to write.
-                _ => match tokio::time::timeout(Duration::from_secs(3), holder.wait()).await {
+                0 => match tokio::time::timeout(Duration::from_secs(3), holder.wait()).await {
                     Ok(_) => self.ended(holder).await,
                     Err(_) => self.kill(holder).await,
                 },
+                1 => self.kill(holder).await,
+                // The one that lost the namespace, or is about to, is left.
+                _ => self.kill(std::mem::replace(&mut other, holder)).await,
             }
             holder = other;
         }
