@@ -26,7 +26,7 @@ const KILLS_VARIABLE: &str = "CTK_TEST_CHAOS_KILLS";
 /// Where rows go.
 enum Database {
     Sqlite,
-    PostgreSql(Postgres),
+    PostgreSql(Box<Postgres>),
 }
 
 /// What was done, and to whom.
@@ -123,7 +123,8 @@ impl Chaos {
     fn start(&mut self) -> Child {
         let mut source = self.options.to_owned();
         // Small answers, so that there is something to interrupt.
-        let chunk = self.pick(&[20, 50, 200]) * (self.filled.records / RECORDS).clamp(1, 50);
+        let share = self.filled.records / self.kills / (RECORDS / KILLS);
+        let chunk = self.pick(&[20, 50, 200]) * share.clamp(1, 50);
         let namespace = self.pick(self.namespaces);
         write!(source, "&checkpointer_name={namespace}&follow=true&chunk_size={chunk}").unwrap();
         let mut target = self.target();
@@ -345,14 +346,9 @@ impl Chaos {
         assert_eq!(letters, ["0"]);
         let active = "SELECT count(*) FROM kinesis_checkpoints WHERE active";
         assert_eq!(self.ask(active, &active.replace("FROM ", "FROM ext.")).await, ["0"]);
-        report(self.filled.records, &self.tally);
+        println!("{} records, {:?}", self.filled.records, self.tally);
         assert!(self.tally.at_work > 0, "every kill came too late: {:?}", self.tally);
     }
-}
-
-#[expect(clippy::print_stdout, reason = "how much was tried is for whoever runs the tests")]
-fn report(records: u64, tally: &Tally) {
-    println!("{records} records, {tally:?}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long to look is for whoever runs the tests")]
@@ -373,7 +369,7 @@ const NO_KEY: &str = "&checkpointer=target&envelope=none&poll_interval=0.1";
 const KEY: &str = "&checkpointer=target&poll_interval=0.1";
 
 async fn postgresql() -> Database {
-    Database::PostgreSql(Postgres::start().await.unwrap())
+    Database::PostgreSql(Box::new(Postgres::start().await.unwrap()))
 }
 
 async fn without_a_key(seed: u64, database: Database) {

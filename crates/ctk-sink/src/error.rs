@@ -142,6 +142,10 @@ pub enum SinkError {
         /// The same for a human.
         error: String,
     },
+    /// Writing ended with this error after a COMMIT that was not answered. Whether the records are in the target is told by
+    /// their positions alone, so they must not be written anew without a look at these.
+    #[error(transparent)]
+    InDoubt(Box<Self>),
     /// The writer task is gone: a defect.
     #[error("the writer of the target broke down")]
     Gone,
@@ -150,7 +154,10 @@ pub enum SinkError {
 impl SinkError {
     /// Returns true when it may be about one batch of those that were written together, and not about the target.
     pub(crate) fn may_be_of_one(&self) -> bool {
-        !matches!(self, Self::Checkpoint(CheckpointError::TakenOver { .. }) | Self::Gone)
+        !matches!(
+            self,
+            Self::Checkpoint(CheckpointError::TakenOver { .. }) | Self::InDoubt(_) | Self::Gone
+        )
     }
 
     /// Returns what the user can do about it.
@@ -160,6 +167,7 @@ impl SinkError {
             Self::Db(error) => error.hint(),
             Self::NoKey { source, .. } => source.hint(),
             Self::Checkpoint(error) => error.hint(),
+            Self::InDoubt(error) => error.hint(),
             Self::NoPrimaryKey { .. } => Some(
                 "create it with \"kinesis_msg_id\" TEXT PRIMARY KEY, load into another table, or say envelope=none in the source address".into(),
             ),

@@ -8,6 +8,7 @@ use ctk_url::TargetUrl;
 
 use super::*;
 
+mod doubt;
 mod faults;
 mod groups;
 mod tables;

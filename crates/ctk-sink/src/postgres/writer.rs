@@ -92,7 +92,15 @@ impl Writer for PgWriter {
         loop {
             match self.attempt(group, &mut state).await {
                 Ok(committed) => return Ok(committed),
-                Err(error) => self.wait(&mut patience, error).await?,
+                Err(error) => {
+                    self.wait(&mut patience, error).await.map_err(|error| {
+                        if state.in_doubt.is_some() {
+                            SinkError::InDoubt(Box::new(error))
+                        } else {
+                            error
+                        }
+                    })?;
+                }
             }
         }
     }
