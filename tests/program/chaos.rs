@@ -15,7 +15,7 @@ use ctk_test_support::{
 };
 use tokio::{process::Child, time::sleep};
 
-use crate::{ledger::Plan, world::World};
+use crate::{ledger::Plan, postgres::Blow, world::World};
 
 const SHARDS: u32 = 16;
 const RECORDS: u64 = 20_000;
@@ -235,17 +235,21 @@ impl Chaos {
 
     /// Does something to the server, and waits until it answers again.
     async fn hit_server(&mut self) {
-        let how = self.pick(&[None, Some(Stop::Fast), Some(Stop::Immediate)]);
+        let blow = self.pick(&[
+            Blow::Sessions,
+            Blow::Process,
+            Blow::Stop(Stop::Fast),
+            Blow::Stop(Stop::Immediate),
+        ]);
+        let pause = Duration::from_millis(self.plan.below(300));
         let is_held = self.plan.one_in(2) && self.hold_commits().await;
         let Database::PostgreSql(server) = &mut self.database else { return };
-        match how {
-            None if self.plan.one_in(2) => {
-                self.tally.sessions += u64::from(server.terminate_sessions() > 0);
-            }
-            None => self.tally.processes += u64::from(server.kill_session()),
-            Some(how) => {
+        match blow {
+            Blow::Sessions => self.tally.sessions += u64::from(server.terminate_sessions() > 0),
+            Blow::Process => self.tally.processes += u64::from(server.kill_session()),
+            Blow::Stop(how) => {
                 server.stop(how).await.unwrap();
-                sleep(Duration::from_millis(self.plan.below(300))).await;
+                sleep(pause).await;
                 server.run().await.unwrap();
                 self.tally.stops += 1;
             }
@@ -297,7 +301,7 @@ impl Chaos {
             if self.tally.kills >= self.kills {
                 break;
             }
-            self.work(&mut holder).await;
+            sleep(Duration::from_millis(self.plan.below(200))).await;
             let mut other = self.start();
             self.work(&mut other).await;
             if self.plan.one_in(4) {

@@ -351,7 +351,7 @@ async fn a_commit_whose_answer_was_lost_is_not_repeated() {
 
 /// What happens to a server.
 #[derive(Clone, Copy, Debug)]
-enum Blow {
+pub(crate) enum Blow {
     Stop(Stop),
     Sessions,
     Process,
