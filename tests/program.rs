@@ -4,6 +4,9 @@
 #[path = "program/bad_input.rs"]
 mod bad_input;
 #[cfg(test)]
+#[path = "program/chaos.rs"]
+mod chaos;
+#[cfg(test)]
 #[path = "program/checkpoints.rs"]
 mod checkpoints;
 #[cfg(test)]
@@ -36,6 +39,9 @@ mod load;
 #[cfg(test)]
 #[path = "program/loss.rs"]
 mod loss;
+#[cfg(test)]
+#[path = "program/postgres.rs"]
+mod postgres;
 #[cfg(test)]
 #[path = "program/postgres_checkpoints.rs"]
 mod postgres_checkpoints;

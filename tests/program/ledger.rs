@@ -23,10 +23,10 @@ const STEPS_VARIABLE: &str = "CTK_TEST_LEDGER_STEPS";
 const KEYS: u64 = 8;
 
 /// Numbers that depend on the seed alone (`SplitMix64`).
-struct Plan(u64);
+pub(crate) struct Plan(pub(crate) u64);
 
 impl Plan {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -34,7 +34,7 @@ impl Plan {
         (mixed ^ (mixed >> 31)) % limit
     }
 
-    fn one_in(&mut self, n: u64) -> bool {
+    pub(crate) fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Stdio};
 use ctk_test_support::embedded::{Kinesis, Options};
 use sqlx::Row;
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 /// What a run of the program left.
 #[derive(Debug)]
@@ -119,6 +119,12 @@ pub(crate) async fn ended(mut command: Command) -> Ended {
         stderr: String::from_utf8(output.stderr).unwrap(),
         code: output.status.code(),
     }
+}
+
+/// Sends a signal, as `-TERM`, to a run.
+pub(crate) fn signal(run: &Child, name: &str) {
+    let id = run.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
 }
 
 pub(crate) async fn query(database: PathBuf, sql: &'static str) -> Vec<String> {

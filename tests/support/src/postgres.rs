@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tempfile::TempDir;
 use tokio::process::Child;
 
@@ -76,9 +77,11 @@ impl Postgres {
         Ok(server)
     }
 
-    /// Returns the address of the database, with the password where there is one.
+    /// Returns the address of the database, with the password where there is one, encoded as an address wants it.
     pub fn url(&self) -> String {
-        let password = self.password.as_ref().map(|password| format!(":{password}"));
+        let encode =
+            |password: &String| format!(":{}", utf8_percent_encode(password, NON_ALPHANUMERIC));
+        let password = self.password.as_ref().map(encode);
         format!(
             "postgresql://{NAME}{}@127.0.0.1:{}/{NAME}",
             password.unwrap_or_default(),
@@ -103,15 +106,15 @@ impl Postgres {
     /// When a statement fails.
     #[expect(clippy::expect_used, reason = "what a test asks for is right, or the test is wrong")]
     pub fn sql(&self, sql: &str) -> String {
-        self.try_sql(sql).expect(sql)
+        self.try_sql(sql).expect("the statement succeeds")
     }
 
-    /// The same, where it may fail: the server may be down.
+    /// The same, where it may fail: the server is down perhaps, or the table is not there yet.
     pub fn try_sql(&self, sql: &str) -> io::Result<String> {
         let mut command = Command::new(program("psql")?);
         command.env_clear().args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &self.url(), "-c", sql]);
         let output = command.output()?;
-        succeed(&output)?;
+        succeed(&output).map_err(|error| io::Error::other(format!("{sql}: {error}")))?;
         let printed = String::from_utf8_lossy(&output.stdout);
         Ok(printed.strip_suffix('\n').unwrap_or(&printed).to_owned())
     }
@@ -121,6 +124,25 @@ impl Postgres {
         let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
         self.sql(sql).parse().unwrap_or_default()
+    }
+
+    /// Lets every COMMIT take effect from now on, but keeps its answer back, as when a standby that is to confirm it is away.
+    /// What happens to such a session leaves whoever waits for the answer in doubt.
+    pub fn hold_commits(&self) {
+        self.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+        self.sql("SELECT pg_reload_conf()");
+    }
+
+    /// Returns how many sessions wait for such an answer.
+    pub fn held_commits(&self) -> usize {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        self.sql(sql).parse().unwrap_or_default()
+    }
+
+    /// Answers all that wait, and those to come.
+    pub fn answer_commits(&self) {
+        self.sql("ALTER SYSTEM RESET synchronous_standby_names");
+        self.sql("SELECT pg_reload_conf()");
     }
 
     /// Kills the process of one session, if there is any, with a signal that it cannot catch: the server then ends all
@@ -150,6 +172,11 @@ impl Postgres {
             command.uid(user).gid(group);
         }
         self.process = Some(command.env_clear().spawn()?);
+        self.ready().await
+    }
+
+    /// Waits until it answers: after its start, or when it repairs itself.
+    pub async fn ready(&mut self) -> io::Result<()> {
         for _ in 0..600 {
             if self.answers()? {
                 return Ok(());
@@ -157,9 +184,7 @@ impl Postgres {
             let ended = self.process.as_mut().map(Child::try_wait).transpose()?.flatten();
             if let Some(status) = ended {
                 let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-                return Err(io::Error::other(format!(
-                    "PostgreSQL ended at its start: {status}\n{log}"
-                )));
+                return Err(io::Error::other(format!("PostgreSQL ended: {status}\n{log}")));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -331,6 +356,20 @@ mod tests {
         }
         assert_eq!(server.terminate_sessions(), 0);
         assert!(!server.kill_session());
+
+        server.hold_commits();
+        let mut insert = Command::new(program("psql").unwrap());
+        insert.args(["-Xd", &server.url(), "-c", "INSERT INTO t VALUES (2, 'y')"]);
+        let mut insert = insert.stderr(Stdio::null()).spawn().unwrap();
+        while server.held_commits() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // What its session is told is that it failed.
+        assert_eq!(server.terminate_sessions(), 1);
+        assert!(!insert.wait().unwrap().success());
+        server.answer_commits();
+        assert_eq!(server.sql("SELECT count(*) FROM t"), "2");
+        server.sql("DELETE FROM t");
     }
 
     #[tokio::test]
@@ -338,6 +377,8 @@ mod tests {
         let options =
             Options { tls: true, password: Some("a:b/c".to_owned()), ..Options::default() };
         let server = Postgres::with(options).await.unwrap();
+        assert_eq!(server.sql("SELECT 1"), "1");
+        assert!(server.try_sql("SELECT nothing").unwrap_err().to_string().contains("nothing"));
         let ask = |password: &str, mode: &str| {
             let address =
                 format!("host=127.0.0.1 port={} user=ctk dbname=ctk sslmode={mode}", server.port());

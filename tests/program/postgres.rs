@@ -1,0 +1,412 @@
+//! `ctk load` into PostgreSQL: what a user types and sees, what fails, and that a run goes on when the server does not.
+
+use std::{process::Output, time::Duration};
+
+use ctk_test_support::{
+    embedded,
+    postgres::{Options, Postgres, Stop},
+};
+use tokio::{process::Child, time::sleep};
+
+use crate::world::{Ended, World, assert_shown, signal};
+
+/// A stream, and a server to load it into.
+struct Place {
+    world: World,
+    server: Postgres,
+}
+
+/// How rows are counted that nothing would absorb.
+const NO_KEY: &str = "&checkpointer=target&envelope=none&poll_interval=0.1";
+
+impl Place {
+    /// With the two records of the tutorial.
+    async fn new() -> Self {
+        Self { world: World::with_sensors().await, server: Postgres::start().await.unwrap() }
+    }
+
+    /// With many records, each with the next `id`, that are read in small pieces.
+    async fn with_many() -> Self {
+        let options = embedded::Options { exact_arrival: false, ..embedded::Options::default() };
+        let world = World::with(options, 4).await;
+        let record = |id| (format!("key-{id}"), format!(r#"{{"id":{id}}}"#));
+        let records: Vec<_> = (1..=MANY).map(record).collect();
+        let records = records.iter().map(|(key, data)| (key.as_str(), data.as_bytes()));
+        world.kinesis.put_all("demo", records).await.unwrap();
+        world.kinesis.script().records_per_answer(50);
+        Self { world, server: Postgres::start().await.unwrap() }
+    }
+
+    async fn run(&self, source: &str, options: &[&str]) -> Ended {
+        let (source, target) = (self.world.source(source), self.server.url());
+        self.world.run(&[&["load", &source, &target], options].concat()).await
+    }
+
+    fn start(&self, source: &str) -> Child {
+        let (source, target) = (self.world.source(source), self.server.url());
+        self.world.command(&["load", &source, &target]).spawn().unwrap()
+    }
+
+    async fn hit(&mut self, blow: Blow) {
+        match blow {
+            Blow::Stop(how) => {
+                self.server.stop(how).await.unwrap();
+                sleep(Duration::from_millis(300)).await;
+                self.server.run().await.unwrap();
+            }
+            Blow::Sessions => assert!(self.server.terminate_sessions() > 0),
+            Blow::Process => assert!(self.server.kill_session()),
+        }
+    }
+
+    /// Waits until a query says what it is to say.
+    async fn until(&self, sql: &str, expected: impl Fn(&str) -> bool) {
+        let wait = async {
+            while !self.server.try_sql(sql).is_ok_and(|answer| expected(&answer)) {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), wait).await.expect(sql);
+    }
+}
+
+const MANY: u64 = 4000;
+/// Tells all of them from some, and some twice.
+const COUNT_MANY: &str = "SELECT count(*), count(DISTINCT id), sum(id) FROM demo";
+const ALL: &str = "4000|4000|8002000";
+
+const COUNT: &str = "SELECT count(*) FROM demo";
+
+async fn output(run: Child) -> Ended {
+    let waited = tokio::time::timeout(Duration::from_mins(1), run.wait_with_output()).await;
+    let Output { status, stdout, stderr } = waited.expect("it ends").unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ended { stdout: text(stdout), stderr: text(stderr), code: status.code() }
+}
+
+/// Ends a run in order.
+async fn end(run: Child) -> Ended {
+    signal(&run, "-TERM");
+    let ended = output(run).await;
+    assert_eq!(ended.code, Some(143), "{ended:?}");
+    ended
+}
+
+#[tokio::test]
+async fn the_tutorial() {
+    let place = Place::new().await;
+    let dry = place.run("&checkpointer=target", &["--dry-run"]).await;
+    assert_shown!(dry.shown(0));
+    assert_eq!(
+        place.server.sql("SELECT count(*) FROM pg_class WHERE relname ~ 'demo|kinesis'"),
+        "0"
+    );
+
+    assert_shown!(place.run("&checkpointer=postgresql", &[]).await.shown(0));
+    let rows = "SELECT sensor_id, ts, temperature, humidity, _kinesis ->> 'shard_id', _kinesis ->> 'partition' FROM demo ORDER BY 1";
+    assert_eq!(
+        place.server.sql(rows),
+        "1|2025-06-01 10:00|42.42|84.84|shardId-000000000000|default\n\
+         2|2025-06-01 11:00|45.21|80.82|shardId-000000000000|default"
+    );
+    assert_shown!(place.run("&checkpointer=target", &[]).await.shown(0));
+    place.world.put(br#"{"sensor_id":3,"ts":"2025-06-01 12:00","temperature":41.0}"#).await;
+    let dry = place.run("&checkpointer=target", &["--dry-run"]).await;
+    assert_shown!(dry.shown(0));
+    let third = place.run("&checkpointer=target", &[]).await;
+    assert!(third.stderr.starts_with("1 record read = 1 written + 0 dead"), "{third:?}");
+    // Without positions all is read again, and stays as it is.
+    assert_shown!(place.run("", &[]).await.shown(0));
+    assert_eq!(place.server.sql(COUNT), "3");
+}
+
+#[tokio::test]
+async fn the_table_may_be_any() {
+    let place = Place::new().await;
+    place.server.sql("CREATE SCHEMA s; CREATE SCHEMA \"My Schema\"");
+    let (source, address) = (place.world.source(""), place.server.url());
+    let load = async |target: &str, options: &[&str]| {
+        let target = format!("{address}{target}");
+        place.world.run(&[&["load", "-q", &source, &target], options].concat()).await
+    };
+    for (target, options, table) in [
+        ("?table=s.t", &[][..], "s.t"),
+        ("?table=u&schema=s", &[], "s.u"),
+        ("?schema=s", &[], "s.demo"),
+        ("", &["--table", "My Table"], "public.\"My Table\""),
+        ("?table=s.t", &["--table", "v"], "s.v"),
+        ("?table=w", &["--schema", "s"], "s.w"),
+        ("", &["--schema", "My Schema", "--table", "t"], "\"My Schema\".t"),
+        ("?table=a.b", &["--table", "s.x"], "s.x"),
+        ("", &["--table", "\"a.b\""], "public.\"a.b\""),
+        // It is made when it is missing.
+        ("?table=new.t", &[], "new.t"),
+    ] {
+        let ended = load(target, options).await;
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{target} {options:?}");
+        assert_eq!(place.server.sql(&format!("SELECT count(*) FROM {table}")), "2", "{table}");
+    }
+    let mut all = String::new();
+    for (target, options) in [
+        ("?table=s.t&schema=r", &[][..]),
+        ("", &["--table", "s.t", "--schema", "r"]),
+        ("/s/t", &[]),
+        ("?table=ext.kinesis_checkpoints", &[]),
+    ] {
+        let shown = load(target, options).await.shown(2);
+        all = [&all, "$ ctk load … postgresql:…", target, " ", &options.join(" "), "\n", &shown]
+            .concat();
+    }
+    assert_shown!(all);
+}
+
+#[tokio::test]
+async fn records_that_are_no_rows_are_kept_beside() {
+    let place = Place::new().await;
+    place.world.put(b"not json \xff").await;
+    place.world.put(br#"{"sensor_id": 3, "temperature": "hot", "ts": {"at": 1}}"#).await;
+    place.server.sql("CREATE TABLE s (sensor_id int CHECK (sensor_id <> 2))");
+    let ended = place.run("&checkpointer=target", &["--table", "s"]).await;
+    assert_shown!(ended.shown(0));
+    let letters = "SELECT reason, table_name, encode(payload, 'escape'), error FROM s_dead_letters ORDER BY 1";
+    assert_shown!(&place.server.sql(letters));
+    assert_eq!(place.server.sql("SELECT sensor_id FROM s ORDER BY 1"), "1\n3");
+    assert_shown!(place.run("", &["--table", "t", "--dead-letters", "fail"]).await.shown(1));
+}
+
+#[tokio::test]
+async fn what_cannot_begin_says_why() {
+    let options = Options { password: Some("s3cret".into()), ..Options::default() };
+    let (world, server) = (World::with_sensors().await, Postgres::with(options).await.unwrap());
+    let mut place = Place { world, server };
+    place.server.sql(
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE ROLE guest LOGIN PASSWORD 's3cret'; \
+         CREATE ROLE reader LOGIN PASSWORD 's3cret'; CREATE VIEW v AS SELECT 1 AS a; \
+         CREATE TABLE demo (id int); GRANT SELECT ON demo TO reader; CREATE TABLE strict (a int)",
+    );
+    let port = place.server.port();
+    let of = |user: &str| format!("postgresql://{user}@127.0.0.1:{port}/ctk");
+    let own = place.server.url();
+    let mut all = String::new();
+    for (code, source, target) in [
+        (1, "", of("ctk:guess")),
+        (1, "", of("ctk")),
+        (1, "", of("nobody:guess")),
+        (1, "", of("ctk:s3cret") + "_none"),
+        // No right to make a table, nor the schema of the checkpoints, nor to write.
+        (1, "", of("guest:s3cret") + "?table=t"),
+        (1, "", of("guest:s3cret") + "?table=new.t"),
+        (1, "&checkpointer=target", of("guest:s3cret") + "?table=t"),
+        (1, "", of("reader:s3cret")),
+        (1, "", format!("{own}?table=t&create_table=never")),
+        (1, "", format!("{own}?table=v")),
+        (1, "", format!("{own}?table=strict&evolve=none")),
+        (2, "&checkpointer=sqlite", own.clone()),
+        (2, "&checkpointer=cratedb", own.clone()),
+        (2, "", format!("{own}?sslmode=perhaps")),
+        (2, "", format!("{own}?tabel=t")),
+        (1, "", format!("{own}?sslmode=require")),
+        (0, "DOWN", own.clone()),
+    ] {
+        if source == "DOWN" {
+            place.server.stop(Stop::Fast).await.unwrap();
+            let shown = place.world.run(&["load", &place.world.source(""), &target]).await.shown(1);
+            all = [&all, "$ ctk load … # the server is down\n", &shown].concat();
+            continue;
+        }
+        let said = place.world.run(&["load", &place.world.source(source), &target]).await;
+        let said = said.shown(code);
+        assert!(!said.contains("s3cret") && !said.contains("guess"), "{said}");
+        let target = target.replace("s3cret", "PASSWORD").replace("guess", "WRONG");
+        all = [&all, "$ ctk load …", source, " ", &target, "\n", &said].concat();
+    }
+    assert_shown!(&all);
+}
+
+#[tokio::test]
+async fn few_rights_are_enough_when_the_tables_are_there() {
+    let place = Place::new().await;
+    assert_eq!(place.run(NO_KEY, &[]).await.code, Some(0));
+    place.server.sql(
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC; CREATE ROLE loader LOGIN; GRANT USAGE ON SCHEMA public, ext TO loader; \
+         GRANT SELECT, INSERT ON demo TO loader; GRANT SELECT, INSERT, UPDATE ON ext.kinesis_checkpoints TO loader",
+    );
+    place.world.put(br#"{"sensor_id":3}"#).await;
+    let target = place.server.url().replace("ctk@", "loader@");
+    let ended = place.world.run(&["load", &place.world.source(NO_KEY), &target]).await;
+    assert!(ended.stderr.contains("1 record read = 1 written + 0 dead"), "{ended:?}");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_password_is_in_no_output() {
+    let password = "p/w@x:y?z#ü";
+    let options = Options { password: Some(password.into()), ..Options::default() };
+    let (world, server) = (World::with_sensors().await, Postgres::with(options).await.unwrap());
+    let place = Place { world, server };
+    let (own, encoded) = (place.server.url(), "p%2Fw%40x%3Ay%3Fz%23%C3%BC");
+    assert!(own.contains(encoded), "{own}");
+    let as_option = format!(
+        "postgresql://127.0.0.1:{}/ctk?user=ctk&password={encoded}&table=other",
+        place.server.port()
+    );
+    let source = place.world.source("&checkpointer=target&checkpointer_name=NAME");
+    for (name, code, target) in [
+        ("a", 0, own.clone()),
+        ("b", 0, as_option),
+        ("c", 2, format!("{own}?tabel=t")),
+        ("d", 2, own.replace("/ctk", "/a/b/c")),
+        ("e", 1, own.replace("/ctk", "/none")),
+        ("f", 1, own.replace("127.0.0.1", "127.0.0.2").replace(encoded, &format!("{encoded}x"))),
+        ("g", 1, format!("{own}?sslmode=require")),
+        ("h", 0, format!("{own}?sslmode=prefer")),
+    ] {
+        for level in ["-q", "-vvv"] {
+            let source = source.replace("NAME", &format!("{name}{level}"));
+            let ended = place.world.run(&["load", level, &source, &target]).await;
+            let said = format!("{}{}", ended.stdout, ended.stderr);
+            for secret in [password, encoded, "p/w", "w@x", "w%40x"] {
+                assert!(!said.contains(secret), "{name}: {}", said.replace(secret, "<<<SECRET>>>"));
+            }
+            assert_eq!(ended.code, Some(code), "{name}: {said}");
+        }
+    }
+    // Who looks at processes or sessions does not see it either.
+    let run = place.start("&checkpointer=target&follow=true");
+    place
+        .until("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ctk'", |n| n != "0")
+        .await;
+    let sql = "SELECT string_agg(concat_ws(' ', application_name, query), ' ') FROM pg_stat_activity \
+               WHERE pid <> pg_backend_pid()";
+    let seen = place.server.sql(sql);
+    assert!(!seen.contains("p/w") && !seen.contains("w%40x"), "{seen}");
+    drop(end(run).await);
+}
+
+#[tokio::test]
+async fn a_second_run_with_the_namespace_ends_the_first() {
+    let place = Place::new().await;
+    let owner = "SELECT DISTINCT owner FROM ext.kinesis_checkpoints";
+    let first = place.start(&format!("{NO_KEY}&follow=true"));
+    place.until(COUNT, |count| count == "2").await;
+    let first_owner = place.server.sql(owner);
+    let second = place.start(&format!("{NO_KEY}&follow=true"));
+    place.until(owner, |owner| !owner.is_empty() && *owner != *first_owner).await;
+    // Both read it.
+    place.world.put(br#"{"sensor_id":3}"#).await;
+    assert_shown!(output(first).await.shown(1));
+    place.until(COUNT, |count| count == "3").await;
+    place.world.put(br#"{"sensor_id":4}"#).await;
+    place.until(COUNT, |count| count == "4").await;
+    let second = end(second).await;
+    assert!(second.stderr.contains("2 records read = 2 written"), "{second:?}");
+    assert_eq!(
+        place.server.sql("SELECT string_agg(sensor_id::text, ' ' ORDER BY sensor_id) FROM demo"),
+        "1 2 3 4"
+    );
+    assert_eq!(place.server.sql("SELECT active FROM ext.kinesis_checkpoints"), "f");
+}
+
+#[tokio::test]
+async fn what_was_read_is_written_when_it_is_told_to_end() {
+    let place = Place::with_many().await;
+    let run = place.start(&format!("{NO_KEY}&follow=true"));
+    place.until(COUNT, |count| count.parse::<u64>().unwrap() >= 100).await;
+    let ended = end(run).await;
+    let rows: u64 = place.server.sql(COUNT).parse().unwrap();
+    assert!(rows < MANY, "it came too late");
+    let thousands =
+        if rows < 1000 { rows.to_string() } else { format!("{},{:03}", rows / 1000, rows % 1000) };
+    let account = format!("{thousands} records read = {thousands} written + 0 dead-lettered");
+    assert!(ended.stderr.contains(&account), "{rows} {ended:?}");
+    assert_eq!(place.server.sql("SELECT count(*) FROM ext.kinesis_checkpoints WHERE active"), "0");
+    let rest = place.run(NO_KEY, &[]).await;
+    assert_eq!(rest.code, Some(0), "{rest:?}");
+    assert_eq!(place.server.sql(COUNT_MANY), ALL);
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_not_repeated() {
+    let mut place = Place::with_many().await;
+    let run = place.start(NO_KEY);
+    for (goal, blow) in
+        [(300, Blow::Sessions), (1200, Blow::Process), (2100, Blow::Stop(Stop::Immediate))]
+    {
+        place.until(COUNT, |count| count.parse::<u64>().unwrap() >= goal).await;
+        place.server.hold_commits();
+        while place.server.held_commits() == 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+        place.hit(blow).await;
+        place.server.ready().await.unwrap();
+        place.server.answer_commits();
+    }
+    let ended = output(run).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(place.server.sql(COUNT_MANY), ALL, "{ended:?}");
+}
+
+/// What happens to a server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Blow {
+    Stop(Stop),
+    Sessions,
+    Process,
+}
+
+async fn goes_on_after(blow: Blow) {
+    let mut place = Place::with_many().await;
+    let run = place.start(NO_KEY);
+    for goal in [300, 1200, 2100] {
+        place.until(COUNT, |count| count.parse::<u64>().unwrap() >= goal).await;
+        place.hit(blow).await;
+    }
+    let ended = output(run).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended.stderr.contains("4,000 records read = 4,000 written + 0 dead-lettered"),
+        "{ended:?}"
+    );
+    place.server.ready().await.unwrap();
+    assert_eq!(place.server.sql(COUNT_MANY), ALL);
+}
+
+#[tokio::test]
+async fn a_run_goes_on_when_the_server_is_restarted() {
+    goes_on_after(Blow::Stop(Stop::Fast)).await;
+}
+
+#[tokio::test]
+async fn a_run_goes_on_when_the_server_crashes() {
+    goes_on_after(Blow::Stop(Stop::Immediate)).await;
+}
+
+#[tokio::test]
+async fn a_run_goes_on_when_its_sessions_are_ended() {
+    goes_on_after(Blow::Sessions).await;
+}
+
+#[tokio::test]
+async fn a_run_goes_on_when_a_process_of_the_server_is_killed() {
+    goes_on_after(Blow::Process).await;
+}
+
+#[tokio::test]
+async fn what_comes_after_a_long_silence_is_loaded() {
+    let mut place = Place::new().await;
+    let run = place.start(&format!("{NO_KEY}&follow=true"));
+    place.until(COUNT, |count| count == "2").await;
+    // A server or a firewall ends what is idle.
+    assert!(place.server.terminate_sessions() > 0);
+    place.world.put(br#"{"sensor_id":3}"#).await;
+    place.until(COUNT, |count| count == "3").await;
+    // Nobody may notice that it was away.
+    place.server.stop(Stop::Fast).await.unwrap();
+    place.server.run().await.unwrap();
+    place.world.put(br#"{"sensor_id":4}"#).await;
+    place.until(COUNT, |count| count == "4").await;
+    assert!(place.server.terminate_sessions() > 0);
+    let ended = end(run).await;
+    assert!(ended.stderr.contains("4 records read = 4 written + 0 dead-lettered"), "{ended:?}");
+    assert_eq!(place.server.sql("SELECT active FROM ext.kinesis_checkpoints"), "f");
+}
