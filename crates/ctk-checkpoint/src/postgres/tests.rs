@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ctk_flow::{Millis, Position};
-use ctk_test_support::postgres::{Options, Postgres};
+use ctk_test_support::postgres::{Options, Postgres, Stop};
 
 use super::*;
 use crate::{
@@ -130,6 +130,31 @@ async fn a_transaction_that_began_before_the_takeover_is_rolled_back() {
     first.sql("ROLLBACK").await;
     assert_eq!(server.0.sql("SELECT count(*) FROM rows"), "0");
     second.claim(&shard(1), None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_crash_that_loses_what_was_confirmed_is_noticed() {
+    let settings =
+        [("synchronous_commit", "off"), ("wal_writer_delay", "10s"), ("bgwriter_delay", "10s")];
+    let settings = settings.map(|(name, value)| (name, value.to_owned())).to_vec();
+    let options = Options { settings, ..Options::default() };
+    let mut server = Server(Postgres::with(options).await.unwrap());
+    create_table(&mut server.connect().await, SCHEMA).await.unwrap();
+    let run = Run::open(&server, "n").await;
+    run.claim(&shard(1), None).await.unwrap();
+    let position = |sequence: &str| [at(1, sequence)];
+    assert_eq!(run.save(&position("1")).await.unwrap(), [Saved::Written]);
+    run.holder.confirm(&position("1"));
+    server.0.sql("CHECKPOINT");
+    assert_eq!(run.save(&position("2")).await.unwrap(), [Saved::Written]);
+    run.holder.confirm(&position("2"));
+    server.0.stop(Stop::Immediate).await.unwrap();
+    server.0.run().await.unwrap();
+    let mut connection = server.connect().await;
+    let there = shown(&load(&mut connection, SCHEMA, "n").await.unwrap());
+    assert_eq!(there, ["s1: 1 active"], "nothing was lost, so this tells nothing");
+    let error = save(&mut connection, &run.holder, &position("3")).await.unwrap_err();
+    assert!(matches!(error, CheckpointError::WentBack { .. }), "{error:?}");
 }
 
 #[tokio::test]
