@@ -377,6 +377,64 @@ async fn the_table_of_another_tool_is_read_and_taken_over() {
     }
 }
 
+/// Somebody who may create functions in the search path has one for each that our statements could mean.
+#[tokio::test]
+async fn functions_of_somebody_else_are_not_called() {
+    let functions = [
+        ("hashtextextended(text, int)", "bigint", "1"),
+        ("hashtextextended(varchar, int)", "bigint", "1"),
+        ("pg_advisory_xact_lock(int)", "int", "1"),
+        ("clock_timestamp()", "timestamptz", "now()"),
+        ("to_jsonb(timestamptz)", "jsonb", "'null'"),
+        ("to_jsonb(timestamp)", "jsonb", "'null'"),
+        ("to_jsonb(text)", "jsonb", "'null'"),
+        ("unnest(text[])", "text", "'a'"),
+        ("unnest(text[], text[])", "text", "'a'"),
+        ("path(jsonb, jsonb)", "text", "''"),
+        ("same(varchar, text)", "boolean", "true"),
+        ("same(varchar, varchar)", "boolean", "true"),
+        ("same(text, varchar)", "boolean", "true"),
+    ];
+    for text in ["TEXT", "VARCHAR(200)"] {
+        let server = Server(Postgres::start().await.unwrap());
+        foreign(&server, text, "TIMESTAMP WITH TIME ZONE");
+        let mut sql = "CREATE TABLE called (what text); CREATE ROLE other; GRANT CREATE ON SCHEMA public TO other; \
+                       GRANT INSERT ON called TO PUBLIC; SET ROLE other;".to_owned();
+        for (function, returns, value) in functions {
+            sql = format!(
+                "{sql} CREATE FUNCTION public.{function} RETURNS {returns} LANGUAGE plpgsql AS $$ BEGIN \
+                 INSERT INTO public.called VALUES ('{function}'); RETURN {value}; END $$;"
+            );
+        }
+        sql = format!(
+            "{sql} CREATE OPERATOR public.#>> (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = public.path);"
+        );
+        for (left, right) in [("varchar", "text"), ("varchar", "varchar"), ("text", "varchar")] {
+            sql = format!(
+                "{sql} CREATE OPERATOR public.= (LEFTARG = {left}, RIGHTARG = {right}, FUNCTION = public.same);"
+            );
+        }
+        server.0.sql(&sql);
+        let mut connection = server.connect().await;
+        create_table(&mut connection, "ext").await.unwrap();
+        create_table(&mut connection, "new").await.unwrap();
+        let stream = StreamIdentity::default();
+        let (holder, _) = open(&mut connection, "ext", "n", stream).await.unwrap();
+        for number in [1, 7] {
+            claim(&mut connection, &holder, &shard(number), None).await.unwrap();
+        }
+        let positions = [at(1, "10"), at(8, "10")];
+        save(&mut connection, &holder, &positions).await.unwrap();
+        assert!(is_saved(&mut connection, &holder, &positions).await.unwrap());
+        release(&mut connection, &holder, &shard(1)).await.unwrap();
+        let rows = load(&mut connection, "ext", "n").await.unwrap();
+        assert_eq!(shown(&rows), ["s1: 10", "s2: -", "s7: - active", "s8: 10 active"]);
+        assert_eq!(list(&mut connection, "ext", None).await.unwrap().len(), 5);
+        assert_eq!(delete(&mut connection, "ext", &rows).await.unwrap(), 4);
+        assert_eq!(server.0.sql("SELECT DISTINCT what FROM called"), "", "{text}");
+    }
+}
+
 #[tokio::test]
 async fn a_change_that_the_table_ignores_is_told() {
     let server = Server::with_table().await;
