@@ -246,7 +246,7 @@ impl Chaos {
         let Database::PostgreSql(server) = &mut self.database else { return };
         match blow {
             Blow::Sessions => self.tally.sessions += u64::from(server.terminate_sessions() > 0),
-            Blow::Process => self.tally.processes += u64::from(server.kill_session()),
+            Blow::Process => self.tally.processes += u64::from(server.crash().await.unwrap()),
             Blow::Stop(how) => {
                 server.stop(how).await.unwrap();
                 sleep(pause).await;
@@ -254,7 +254,6 @@ impl Chaos {
                 self.tally.stops += 1;
             }
         }
-        server.ready().await.unwrap();
         if is_held {
             server.answer_commits();
         }

@@ -7,6 +7,10 @@
 //! transactions it stands in [`cratedb`], as a [`CheckpointStore`] of its own. [`prune`] and [`age`] are pure; the time is
 //! always handed in.
 //!
+//! [`Checkpoint`] is one row, [`Checkpoint::position`] where to go on and [`Checkpoint::advance`] the rule by which it moves,
+//! [`CheckpointStore`] what a place for them can do, [`MemoryStore`] the simplest one. Times are milliseconds since 1970. A
+//! call that changes rows is not cancel safe: dropped, it may have changed them or not. A [`CheckpointError`] has a `hint()`.
+//!
 //! ```
 //! use ctk_checkpoint::{Checkpoint, age, prune::{Active, Filter}};
 //! use ctk_flow::ShardId;

@@ -70,7 +70,7 @@ pub async fn delete(
         return Ok(0);
     }
     let what = format!("delete from table {}", name(schema));
-    let mut transaction = connection.begin().await.map_err(DbError::statement(what.clone()))?;
+    let mut transaction = begin(connection, &what).await?;
     let deleted = delete_locked(&mut transaction, schema, shown).await;
     end(transaction, deleted, what).await
 }
@@ -93,6 +93,16 @@ async fn delete_locked(
     let sql = format!("DELETE FROM {} WHERE {are_meant}", name(schema));
     let delete = sqlx::query(AssertSqlSafe(sql)).bind(namespaces).bind(shards);
     Ok(delete.execute(connection).await.map_err(failed())?.rows_affected())
+}
+
+/// Begins a transaction in which each statement sees what was committed before it: with one snapshot for all, as a user may
+/// have it by default, it would not be seen what was waited for.
+async fn begin<'c>(
+    connection: &'c mut PgConnection,
+    what: &str,
+) -> Result<Transaction<'c, Postgres>, CheckpointError> {
+    let begun = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await;
+    Ok(begun.map_err(DbError::statement(what))?)
 }
 
 /// Ends a transaction as it went.

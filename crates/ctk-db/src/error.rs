@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteError;
 
 use crate::{
     cratedb::CrateDbError,
-    postgres::{Trouble, connect_hint, statement_hint, trouble},
+    postgres::{Trouble, connect_hint, statement_hint, text, trouble},
 };
 
 /// An error of a connection.
@@ -176,6 +176,12 @@ impl DbError {
             Self::CrateDb { source, .. } => source.hint(),
         }
     }
+}
+
+/// Returns the text of an error or a cause, as a user is to see it: of one that a server reported, what the server says.
+pub fn text_of(error: &(dyn std::error::Error + 'static)) -> String {
+    let reported = error.downcast_ref::<sqlx::Error>().and_then(text);
+    reported.unwrap_or_else(|| error.to_string())
 }
 
 /// Returns the primary result code (<https://www.sqlite.org/rescode.html>), which sqlx hands out as text.

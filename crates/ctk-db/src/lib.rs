@@ -2,6 +2,11 @@
 //!
 //! What stands here is what sinks and checkpoints share. It knows nothing of Kinesis, of rows or of positions.
 //!
+//! [`sqlite::open`] returns a connection, [`cratedb::Client`] speaks to the HTTP endpoint of CrateDB. A [`DbError`] says what
+//! could not be done, and has a `hint()`; neither it nor `Debug` shows a password. Reading is cancel safe; of a
+//! statement that changes something and is dropped, nobody knows whether it did. All of it needs a tokio runtime with I/O and
+//! time.
+//!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! # let folder = tempfile::tempdir().unwrap();
@@ -18,7 +23,7 @@ mod error;
 pub mod postgres;
 pub mod sqlite;
 
-pub use error::{DbError, primary_code};
+pub use error::{DbError, primary_code, text_of};
 
 /// Returns a name as SQL wants it: between double quotes, those inside doubled.
 ///

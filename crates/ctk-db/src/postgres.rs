@@ -11,6 +11,7 @@ mod types;
 
 pub use catalog::{Column, Kind, Table, is_unique, table};
 pub use config::{OPTIONS, PgConfig};
+pub(crate) use trouble::text;
 pub use trouble::{Trouble, sqlstate, trouble};
 pub use types::Type;
 

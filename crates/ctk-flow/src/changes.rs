@@ -106,6 +106,9 @@ impl<'a> Row<'a> {
 }
 
 /// The changes that one batch of one shard asks for.
+///
+/// To build them: [`Self::push_origin`] for each record; then for each of its units [`Self::unit`], and one of three ends:
+/// [`Self::cell`]s and [`Self::end_row`], [`Self::dead_letter`], or [`Self::filter`]. All of it stays below 4 GiB.
 #[derive(Clone, Debug)]
 pub struct Changes {
     shard: ShardId,
@@ -124,7 +127,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Returns changes without a row, with room for `bytes` of payload.
+    /// Returns changes without a row, with room for so many records, and for `bytes` of payload; more is taken, too.
     pub fn new(shard: ShardId, records: usize, bytes: usize) -> Self {
         Self {
             shard,
@@ -275,7 +278,7 @@ impl Changes {
         self.cells.push((column, cell));
     }
 
-    /// Ends the row that is being built.
+    /// Ends the row that is being built: of the last origin, and at this place within its record, counted from 0.
     pub fn end_row(&mut self, sub_sequence: u32) {
         let origin = small(self.origins.len().saturating_sub(1));
         self.rows.push(RowEnd { origin, sub_sequence, cells: small(self.cells.len()) });

@@ -142,10 +142,12 @@ pub enum SinkError {
         /// The same for a human.
         error: String,
     },
-    /// Writing ended with this error after a COMMIT that was not answered. Whether the records are in the target is told by
-    /// their positions alone, so they must not be written anew without a look at these.
-    #[error(transparent)]
-    InDoubt(Box<Self>),
+    /// The connection was lost at the end of a transaction, and it could not be found out what became of it.
+    #[error("it is not known whether the last rows are in the target")]
+    InDoubt {
+        /// Why it could not be found out.
+        source: Box<Self>,
+    },
     /// The writer task is gone: a defect.
     #[error("the writer of the target broke down")]
     Gone,
@@ -156,7 +158,7 @@ impl SinkError {
     pub(crate) fn may_be_of_one(&self) -> bool {
         !matches!(
             self,
-            Self::Checkpoint(CheckpointError::TakenOver { .. }) | Self::InDoubt(_) | Self::Gone
+            Self::Checkpoint(CheckpointError::TakenOver { .. }) | Self::InDoubt { .. } | Self::Gone
         )
     }
 
@@ -167,7 +169,6 @@ impl SinkError {
             Self::Db(error) => error.hint(),
             Self::NoKey { source, .. } => source.hint(),
             Self::Checkpoint(error) => error.hint(),
-            Self::InDoubt(error) => error.hint(),
             Self::NoPrimaryKey { .. } => Some(
                 "create it with \"kinesis_msg_id\" TEXT PRIMARY KEY, load into another table, or say envelope=none in the source address".into(),
             ),
@@ -183,6 +184,9 @@ impl SinkError {
             Self::NoTable { .. } => Some("create the table, or leave create_table out".into()),
             Self::DeadLetter { .. } => Some(
                 "without --dead-letters fail such records are kept in a table of their own".into(),
+            ),
+            Self::InDoubt { .. } => Some(
+                "the next run finds it out from its positions, where they are kept in the target".into(),
             ),
             Self::File { .. } | Self::Gone | Self::Widen { .. } | Self::Unsettled { .. } => None,
         }

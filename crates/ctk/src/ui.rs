@@ -30,11 +30,19 @@ pub struct Ui {
 
 /// Keeps the SDK from logging requests as they are: at the level TRACE they hold the tokens of a single sign-on.
 fn without_secrets(filter: EnvFilter) -> EnvFilter {
-    let is_trace = filter.max_level_hint() == Some(LevelFilter::TRACE);
-    match "aws_smithy_runtime::client::orchestrator=debug".parse() {
-        Ok(quieter) if is_trace => filter.add_directive(quieter),
-        _ => filter,
-    }
+    // sqlx quotes a line of .pgpass that it cannot read, with the password.
+    let quieter = [
+        ("aws_smithy_runtime::client::orchestrator=debug", LevelFilter::TRACE),
+        ("sqlx_postgres::options::pgpass=error", LevelFilter::WARN),
+    ];
+    let most = filter.max_level_hint();
+    quieter.into_iter().filter(|(_, level)| most >= Some(*level)).fold(
+        filter,
+        |filter, (text, _)| match text.parse() {
+            Ok(directive) => filter.add_directive(directive),
+            Err(_) => filter,
+        },
+    )
 }
 
 impl Ui {
@@ -114,7 +122,7 @@ impl Ui {
             let text = error.to_string();
             // Some libraries repeat their cause in their own text.
             if !last.contains(&text) {
-                self.line(&format!("  caused by: {}", one_line(&text)));
+                self.line(&format!("  caused by: {}", one_line(&ctk_db::text_of(error))));
             }
             last = text;
             cause = Error::source(error);

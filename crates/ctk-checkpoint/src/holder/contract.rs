@@ -16,6 +16,11 @@ pub(crate) trait Place: Send + Sync + 'static {
     /// Waits until a connection waits for another one, where that can be seen.
     fn until_one_waits(&self) -> impl Future<Output = ()> + Send;
     fn run(connection: &mut Self::Connection, sql: String) -> impl Future<Output = ()> + Send;
+    /// Returns the number that a query asks for.
+    fn number(
+        connection: &mut Self::Connection,
+        sql: &'static str,
+    ) -> impl Future<Output = i64> + Send;
     fn open(
         connection: &mut Self::Connection,
         namespace: &str,
@@ -140,6 +145,7 @@ pub(crate) async fn fences<P: Place>(place: P) {
     of_two_that_start_at_once_one_goes_on(&place).await;
     rows_of_others_are_ours_if_nothing_moved(&place).await;
     an_answer_that_was_lost_is_found_out(&place).await;
+    every_record_is_there_once_whoever_takes_over(&place).await;
 }
 
 async fn the_second_run_takes_over<P: Place>(place: &Arc<P>) {
@@ -292,4 +298,64 @@ async fn an_answer_that_was_lost_is_found_out<P: Place>(place: &Arc<P>) {
     is_taken_over(run.is_saved(&[at(1, "6"), both[1].clone()]).await);
     assert_eq!(second.save_one(at(1, "6")).await.unwrap(), Saved::Written);
     assert!(run.is_saved(&[at(1, "6"), both[1].clone()]).await.unwrap(), "another wrote it");
+}
+
+/// Runs take a namespace from each other again and again, and write records without a key.
+async fn every_record_is_there_once_whoever_takes_over<P: Place>(place: &Arc<P>) {
+    let last = Run::open(&**place, "setup").await;
+    last.sql("CREATE TABLE written (shard INTEGER, record INTEGER)").await;
+    let mut runs = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let place = Arc::clone(place);
+        runs.spawn(async move {
+            let mut taken_over = 0;
+            for _ in 0..15 {
+                taken_over += u32::from(write_records(&*place).await.is_err());
+            }
+            taken_over
+        });
+    }
+    let taken_over: u32 = runs.join_all().await.into_iter().sum();
+    assert!(taken_over > 0, "nothing was tested");
+    write_records(&**place).await.unwrap();
+    let mut connection = last.connection().await;
+    let count = "SELECT count(*) FROM written";
+    assert_eq!(P::number(&mut connection, count).await, i64::from(3 * RECORDS));
+    let count = "SELECT count(*) FROM (SELECT DISTINCT shard, record FROM written) AS w";
+    assert_eq!(P::number(&mut connection, count).await, i64::from(3 * RECORDS));
+}
+
+/// Of each shard.
+const RECORDS: u32 = 200;
+
+/// Writes what is missing, two records a transaction, until another run takes over.
+async fn write_records<P: Place>(place: &P) -> Result<(), CheckpointError> {
+    let run = Run::open(place, "storm").await;
+    let mut done = BTreeMap::from([1, 2, 3].map(|number| (number, 0)));
+    for (number, done) in &mut done {
+        let found = run.found.iter().find(|row| row.shard_id == shard(*number));
+        let sequence = found.and_then(|row| row.sequence.as_ref());
+        *done = sequence.map_or(0, |sequence| sequence.as_str().parse().unwrap());
+        run.claim(&shard(*number), None).await?;
+    }
+    while done.values().any(|done| *done < RECORDS) {
+        for (number, done) in done.iter_mut().filter(|(_, done)| **done < RECORDS) {
+            let insert = format!(
+                "INSERT INTO written VALUES ({number}, {}), ({number}, {})",
+                *done + 1,
+                *done + 2
+            );
+            let position = [at(*number, &(*done + 2).to_string())];
+            let mut connection = run.connection().await;
+            P::run(&mut connection, P::BEGIN.to_owned()).await;
+            P::run(&mut connection, insert).await;
+            let saved = P::save(&mut connection, &run.holder, &position).await;
+            let end = if saved.is_ok() { "COMMIT" } else { "ROLLBACK" };
+            P::run(&mut connection, end.to_owned()).await;
+            assert_eq!(saved?, [Saved::Written]);
+            assert!(P::is_saved(&mut connection, &run.holder, &position).await?);
+            *done += 2;
+        }
+    }
+    Ok(())
 }

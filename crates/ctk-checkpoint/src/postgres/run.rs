@@ -2,9 +2,9 @@
 
 use ctk_db::DbError;
 use ctk_flow::{Millis, Position, Sequence, ShardId};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row as _, postgres::PgRow};
+use sqlx::{AssertSqlSafe, PgConnection, Row as _, postgres::PgRow};
 
-use super::{checkpoint, end, name, select, table::lock};
+use super::{begin, checkpoint, end, name, select, table::lock};
 use crate::{
     Checkpoint, CheckpointError, Holder, Owner, Saved, StreamIdentity, checkpoint::part_text,
     holder::Row,
@@ -21,7 +21,7 @@ pub async fn open(
     stream: StreamIdentity,
 ) -> Result<(Holder, Vec<Checkpoint>), CheckpointError> {
     let what = format!("take over namespace \"{namespace}\"");
-    let mut transaction = connection.begin().await.map_err(DbError::statement(what.clone()))?;
+    let mut transaction = begin(connection, &what).await?;
     let opened = take_over(&mut transaction, schema, namespace, stream, &what).await;
     end(transaction, opened, what).await
 }
@@ -66,7 +66,7 @@ pub async fn claim(
     begins: Option<Millis>,
 ) -> Result<(), CheckpointError> {
     let what = format!("claim shard {shard}");
-    let mut transaction = connection.begin().await.map_err(DbError::statement(what.clone()))?;
+    let mut transaction = begin(connection, &what).await?;
     let claimed = take(&mut transaction, holder, shard, begins).await;
     end(transaction, claimed, what).await
 }
@@ -106,7 +106,8 @@ async fn take(
 /// Moves shards on, but never back: a position before the stored one is left alone and reported. Returns what became of
 /// each, in their order.
 ///
-/// To be called once in the transaction that writes the rows, which is to be rolled back on an error.
+/// To be called once in the transaction that writes the rows, which is to be rolled back on an error. Of the levels of
+/// isolation READ COMMITTED is enough; stricter ones may fail where another run was there, to be tried again.
 pub async fn save(
     connection: &mut PgConnection,
     holder: &Holder,
@@ -139,8 +140,10 @@ pub async fn is_saved(
     holder: &Holder,
     positions: &[Position],
 ) -> Result<bool, CheckpointError> {
-    let rows = find(connection, holder, &shards(positions)).await?;
-    holder.is_saved(rows, positions)
+    let what = read_positions(holder);
+    let mut transaction = begin(connection, &what).await?;
+    let rows = find(&mut transaction, holder, &shards(positions)).await;
+    holder.is_saved(end(transaction, rows, what).await?, positions)
 }
 
 /// Notes that no run reads the shard; sequence and end are kept. The row of a later run stays as it is.
@@ -158,13 +161,19 @@ pub async fn release(
         .bind(&holder.namespace)
         .bind(shard.as_str())
         .bind(holder.owner.to_string());
-    let released = release.execute(connection).await;
-    released.map_err(DbError::statement(format!("release shard {shard}")))?;
-    Ok(())
+    let what = format!("release shard {shard}");
+    let mut transaction = begin(connection, &what).await?;
+    let released = release.execute(&mut *transaction).await.map(drop);
+    let released = released.map_err(|error| DbError::statement(&what)(error).into());
+    end(transaction, released, what).await
 }
 
 fn shards(positions: &[Position]) -> Vec<&str> {
     positions.iter().map(|position| position.shard.as_str()).collect()
+}
+
+fn read_positions(holder: &Holder) -> String {
+    format!("read the positions of namespace \"{}\"", holder.namespace)
 }
 
 /// Reads the rows of shards, and locks them.
@@ -177,8 +186,7 @@ async fn find(
     let find = sqlx::query(AssertSqlSafe(sql)).bind(&holder.namespace).bind(shards);
     let rows = find.fetch_all(connection).await;
     let rows = rows.and_then(|rows| rows.iter().map(row).collect::<Result<_, _>>());
-    let what = format!("read the positions of namespace \"{}\"", holder.namespace);
-    Ok(rows.map_err(DbError::statement(what))?)
+    Ok(rows.map_err(DbError::statement(read_positions(holder)))?)
 }
 
 /// What a row holds beside its key and its owner, and how an array of it is declared.

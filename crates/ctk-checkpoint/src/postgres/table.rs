@@ -1,9 +1,9 @@
 //! Making the table, and completing that of another tool, with no more rights than that takes.
 
 use ctk_db::{DbError, quote};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{end, missing, name};
+use super::{begin, end, missing, name};
 use crate::{CheckpointError, TABLE};
 
 /// What the table has in every tool.
@@ -56,7 +56,7 @@ async fn is_complete(connection: &mut PgConnection, schema: &str) -> Result<bool
 /// Does what is to be done, in one transaction.
 async fn complete(connection: &mut PgConnection, schema: &str) -> Result<(), CheckpointError> {
     let what = format!("create table {}", name(schema));
-    let mut transaction = connection.begin().await.map_err(DbError::statement(what.clone()))?;
+    let mut transaction = begin(connection, &what).await?;
     let completed = complete_locked(&mut transaction, schema).await;
     end(transaction, completed, what).await
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ctk_flow::{Millis, Position};
-use ctk_test_support::postgres::Postgres;
+use ctk_test_support::postgres::{Options, Postgres};
 
 use super::*;
 use crate::{
@@ -21,7 +21,10 @@ struct Server(Postgres);
 
 impl Server {
     async fn with_table() -> Self {
-        let server = Self(Postgres::start().await.unwrap());
+        // Whatever a user has as default: one snapshot for a transaction would not see what it waited for.
+        let strict = ("default_transaction_isolation", "serializable".to_owned());
+        let options = Options { settings: vec![strict], ..Options::default() };
+        let server = Self(Postgres::with(options).await.unwrap());
         create_table(&mut server.connect().await, SCHEMA).await.unwrap();
         server
     }
@@ -29,7 +32,7 @@ impl Server {
 
 impl Place for Server {
     type Connection = PgConnection;
-    const BEGIN: &str = "BEGIN";
+    const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
     async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.0.url()).await.unwrap()
@@ -49,6 +52,10 @@ impl Place for Server {
     async fn run(connection: &mut PgConnection, sql: String) {
         let sql = sql.replace("{table}", &name(SCHEMA));
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
+    }
+
+    async fn number(connection: &mut PgConnection, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(connection).await.unwrap()
     }
 
     async fn open(
@@ -116,7 +123,7 @@ async fn a_transaction_that_began_before_the_takeover_is_rolled_back() {
     let first = Run::open(&server, "n").await;
     first.claim(&shard(1), None).await.unwrap();
     server.0.sql("CREATE TABLE rows (a int)");
-    first.sql("BEGIN; INSERT INTO rows VALUES (1)").await;
+    first.sql("BEGIN ISOLATION LEVEL READ COMMITTED; INSERT INTO rows VALUES (1)").await;
     // It is not waited for: it has not saved its position, and cannot any more.
     let second = Run::open(&server, "n").await;
     is_taken_over(first.save_in(at(1, "5")).await);
@@ -137,7 +144,7 @@ async fn a_row_that_a_straggler_puts_there_after_the_takeover_is_noticed() {
         // A claim puts the namespace into the table, so that generations differ.
         Run::open(&*server, &namespace).await.claim(&shard(9), None).await.unwrap();
         let first = Run::open(&*server, &namespace).await;
-        first.sql("BEGIN").await;
+        first.sql(Server::BEGIN).await;
         assert_eq!(first.save_in(position).await.unwrap(), [Saved::Written]);
         let second = Arc::new(Run::open(&*server, &namespace).await);
         let other = Arc::clone(&second);
@@ -155,13 +162,31 @@ async fn a_row_that_a_straggler_puts_there_after_the_takeover_is_noticed() {
     }
 }
 
+/// Between reading the rows and writing into them, a takeover may have to wait.
+#[tokio::test]
+async fn a_takeover_takes_only_rows_that_it_read() {
+    let server = Arc::new(Server::with_table().await);
+    let first = Run::open(&*server, "n").await;
+    first.claim(&shard(1), None).await.unwrap();
+    first.sql(Server::BEGIN).await;
+    assert_eq!(first.save_in(at(1, "5")).await.unwrap(), [Saved::Written]);
+    let other = Arc::clone(&server);
+    let second = tokio::spawn(async move { Run::open(&*other, "n").await });
+    server.until_one_waits().await;
+    let mut connection = server.connect().await;
+    let saved = save(&mut connection, &first.holder, &[at(2, "7")]).await.unwrap();
+    assert_eq!(saved, [Saved::Written]);
+    first.sql("COMMIT").await;
+    is_taken_over(second.await.unwrap().claim(&shard(2), None).await);
+}
+
 #[tokio::test]
 async fn a_commit_that_the_server_is_still_busy_with_is_waited_for() {
     let server = Arc::new(Server::with_table().await);
     let run = Run::open(&*server, "n").await;
     run.claim(&shard(1), None).await.unwrap();
     for (sequence, end, expected) in [("5", "ROLLBACK", false), ("6", "COMMIT", true)] {
-        run.sql("BEGIN").await;
+        run.sql(Server::BEGIN).await;
         assert_eq!(run.save_in(at(1, sequence)).await.unwrap(), [Saved::Written]);
         let (holder, mut connection) = (run.holder.clone(), server.connect().await);
         let position = at(1, sequence);
@@ -183,7 +208,7 @@ async fn runs_that_save_in_another_order_do_not_wait_in_a_circle() {
         for round in 0..20 {
             let positions: Vec<_> =
                 numbers.iter().map(|number| at(*number, &round.to_string())).collect();
-            Server::run(&mut connection, "BEGIN".to_owned()).await;
+            Server::run(&mut connection, Server::BEGIN.to_owned()).await;
             save(&mut connection, &run.holder, &positions).await.unwrap();
             Server::run(&mut connection, "COMMIT".to_owned()).await;
         }

@@ -40,6 +40,10 @@ impl Place for File {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
     }
 
+    async fn number(connection: &mut SqliteConnection, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(connection).await.unwrap()
+    }
+
     async fn open(
         connection: &mut SqliteConnection,
         namespace: &str,

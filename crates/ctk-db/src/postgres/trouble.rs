@@ -45,6 +45,15 @@ fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     reported(error).map(|error| Cow::Borrowed(error.code()))
 }
 
+/// Returns what the server says of an error, with its detail; nothing for other errors.
+///
+/// `Display` of sqlx adds the line in the source of the server, which differs from version to version.
+pub(crate) fn text(error: &sqlx::Error) -> Option<String> {
+    let error = reported(error)?;
+    let detail = error.detail().map(|detail| format!(" ({})", detail.trim_end_matches('.')));
+    Some(format!("{}{}", error.message(), detail.unwrap_or_default()))
+}
+
 /// Returns the error as PostgreSQL reported it.
 pub(super) fn reported(error: &sqlx::Error) -> Option<&PgDatabaseError> {
     error.as_database_error()?.try_downcast_ref()

@@ -45,6 +45,8 @@ pub(super) struct Known {
     pub(super) columns: Columns<Holds>,
     /// The place of the message id.
     pub(super) id: Option<usize>,
+    /// The message id is a key, so that what is read again is noticed.
+    has_key: bool,
     /// The place of the rest of the envelope.
     pub(super) envelope: Option<usize>,
     /// It may change or ignore rows: what was sent is looked at.
@@ -68,6 +70,7 @@ impl Known {
             exists: found.is_some(),
             columns: Columns::new(NAMING),
             id: None,
+            has_key: false,
             envelope: None,
             has_rules: false,
             has_row_security: false,
@@ -91,6 +94,9 @@ impl Known {
             let is_text =
                 |of: &Type| matches!(of, Type::Text { most } if most.is_none_or(|most| most >= 31));
             known.id = known.own(MESSAGE_ID, "text", is_text, settings)?;
+            let Settings { schema, table, .. } = settings;
+            known.has_key = known.id.is_some()
+                && postgres::is_unique(connection, schema, table, MESSAGE_ID).await?;
         }
         if settings.envelope == Envelope::Full {
             let is_json = |of: &Type| matches!(of, Type::Jsonb | Type::Json);
@@ -121,8 +127,8 @@ impl Known {
         self.exists
             && match envelope {
                 Envelope::None => true,
-                Envelope::Id => self.id.is_some(),
-                Envelope::Full => self.id.is_some() && self.envelope.is_some(),
+                Envelope::Id => self.has_key,
+                Envelope::Full => self.has_key && self.envelope.is_some(),
             }
     }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use ctk_db::{
     DbError,
     postgres::{Connection, Trouble, sqlstate},
-    quote,
+    quote, text_of,
 };
 
 use super::{Settings, encode::Part, known::Known};
@@ -70,14 +70,19 @@ pub(super) async fn send(
     let sent = match way {
         Way::Straight => {
             let copied = copy(connection, &settings.quoted(), &columns, part.data(rows)).await;
-            copied.map(|copied| if copied < count { Sent::Ignored } else { Sent::Inserted(copied) })
+            copied.map(|copied| match known.id {
+                _ if copied == count => Sent::Inserted(copied),
+                // Where there are keys, the other way tells what became of the rows.
+                Some(_) => Sent::NotStraight,
+                None => Sent::Ignored,
+            })
         }
         Way::Staged => stage(connection, settings, known, &columns, (part, rows)).await,
     };
     let sent = match sent {
         Err(error) if way == Way::Straight && is_not_straight(&error, known) => Sent::NotStraight,
         Err(error) if ctk_db::postgres::trouble(&error) == Trouble::Rows => {
-            Sent::Refused(error.to_string())
+            Sent::Refused(text_of(&error))
         }
         Err(source) => {
             return Err(DbError::Statement {
@@ -124,7 +129,7 @@ async fn stage(
     let insert = format!("INSERT INTO {table}{listed} SELECT {columns} FROM {STAGING}{conflict}");
     let inserted = sqlx::raw_sql(sqlx::AssertSqlSafe(insert)).execute(&mut *connection).await?;
     let new = inserted.rows_affected();
-    if new == rows.len() as u64 || !known.has_rules && known.id.is_some() {
+    if new == rows.len() as u64 {
         return Ok(Sent::Inserted(new));
     }
     if known.id.is_none() {

@@ -7,7 +7,7 @@
 use ctk_db::{
     DbError,
     postgres::{self, Connection, Trouble, is_unique},
-    quote,
+    quote, text_of,
 };
 
 use super::{Settings, kinds::Kind, known::Known};
@@ -41,7 +41,7 @@ pub(super) async fn grow(
             match error {
                 SinkError::Db(error) if is_about_columns(&error) => {
                     let why = std::error::Error::source(&error)
-                        .map_or_else(|| error.to_string(), ToString::to_string);
+                        .map_or_else(|| error.to_string(), text_of);
                     known.barred.insert(column.0.clone(), why);
                 }
                 error => return Err(error),

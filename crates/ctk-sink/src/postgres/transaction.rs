@@ -50,7 +50,8 @@ impl Transaction<'_> {
     ) -> Result<Written, SinkError> {
         let start = Instant::now();
         // What a table would check at the end is checked at once, so that it can be said which row it is about.
-        let begin = "BEGIN; SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT rows";
+        let begin =
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT rows";
         execute(self.connection, begin.into(), "begin a transaction").await?;
         let written = self.write(encoded, state).await;
         debug!(batches = self.group.len(), way = ?self.way, took = ?start.elapsed(), "transaction");

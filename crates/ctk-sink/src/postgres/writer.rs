@@ -39,6 +39,9 @@ use crate::{
 const LOOKS: u32 = 10;
 /// How often a transaction is tried that meets others.
 const MEETINGS: u32 = 20;
+/// How long a transaction may take. A server whose machine is gone never answers, and nothing else would tell; one that waits
+/// for a lock is asked anew, which loses nothing.
+const SILENCE: Duration = Duration::from_mins(10);
 /// How long a server that only reads is waited for: a fail-over takes that long at most.
 const FAIL_OVER: Duration = Duration::from_mins(1);
 
@@ -90,17 +93,19 @@ impl Writer for PgWriter {
         let mut patience = Patience::default();
         let mut state = State::default();
         loop {
-            match self.attempt(group, &mut state).await {
-                Ok(committed) => return Ok(committed),
-                Err(error) => {
-                    self.wait(&mut patience, error).await.map_err(|error| {
-                        if state.in_doubt.is_some() {
-                            SinkError::InDoubt(Box::new(error))
-                        } else {
-                            error
-                        }
-                    })?;
-                }
+            let attempt = tokio::time::timeout(SILENCE, self.attempt(group, &mut state)).await;
+            let error = match attempt {
+                Ok(Ok(committed)) => return Ok(committed),
+                Ok(Err(error)) => error,
+                Err(_) => silence(),
+            };
+            if let Err(error) = self.wait(&mut patience, error).await {
+                let is_known = state.in_doubt.is_none();
+                return Err(if is_known {
+                    error
+                } else {
+                    SinkError::InDoubt { source: Box::new(error) }
+                });
             }
         }
     }
@@ -213,6 +218,8 @@ impl PgWriter {
                         "keys are there already; rows go by way of a temporary table from now on"
                     );
                     shared.is_straight.store(false, Relaxed);
+                    // Or the table has rules that it had not.
+                    shared.publish(None);
                 }
             }
         }
@@ -324,11 +331,16 @@ impl Default for Patience {
     }
 }
 
+fn silence() -> SinkError {
+    let error = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer within 10 minutes");
+    failed("write to PostgreSQL")(sqlx::Error::Io(error))
+}
+
 fn causes(error: &SinkError) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        text = format!("{text}: {}", ctk_db::text_of(error));
         cause = error.source();
     }
     text

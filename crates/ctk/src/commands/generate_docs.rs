@@ -32,10 +32,12 @@ pub(super) fn run(page: Page, ui: &Ui) -> Result<(), CommandError> {
 /// Puts a table in the place of each `<!-- options: … -->` of the page.
 fn addresses() -> String {
     let cratedb = [ctk_sink::cratedb::config::OPTIONS, ctk_db::cratedb::OPTIONS].concat();
+    let postgresql = [ctk_sink::postgres::config::OPTIONS, ctk_db::postgres::OPTIONS].concat();
     ADDRESSES
         .replace("<!-- options: source -->\n", &table(ctk_kinesis::OPTIONS))
         .replace("<!-- options: target -->\n", &table(ctk_sink::config::OPTIONS))
         .replace("<!-- options: cratedb -->\n", &table(&cratedb))
+        .replace("<!-- options: postgresql -->\n", &table(&postgresql))
 }
 
 fn table(options: &[&OptionSpec]) -> String {

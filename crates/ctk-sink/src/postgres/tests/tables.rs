@@ -116,6 +116,43 @@ async fn what_a_trigger_ignores_is_a_dead_letter() {
 }
 
 #[tokio::test]
+async fn rules_that_come_during_a_run_are_noticed() {
+    let world = World::new().await;
+    let target = world.target(World::settings()).await;
+    let commit = async |from: u64, records: &[&str]| {
+        let (changes, upto) = world.batch("shard-1", from, records);
+        target.commit(changes, upto).await.unwrap()
+    };
+    commit(1, &[r#"{"a": 1}"#]).await;
+    let sql = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.a > 1 THEN RETURN NULL; END IF; RETURN NEW; END $$; \
+               CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()";
+    world.server.sql(sql);
+    let both = [r#"{"a": 2}"#, r#"{"a": 0}"#];
+    for from in [2, 4] {
+        assert_eq!(
+            commit(from, &both).await,
+            Committed { written: 1, present: 0, dead_lettered: 1 }
+        );
+    }
+    // What is there is no loss, whatever the trigger does.
+    assert_eq!(
+        commit(1, &[r#"{"a": 1}"#]).await,
+        Committed { written: 1, present: 1, dead_lettered: 0 }
+    );
+    target.close().await.unwrap();
+    assert_eq!(world.letters().len(), 2);
+}
+
+#[tokio::test]
+async fn a_table_without_its_key_gets_it_back() {
+    let mut world = World::new().await;
+    world.load(World::settings(), &[r#"{"a": 1}"#]).await.unwrap();
+    world.server.sql("ALTER TABLE t DROP CONSTRAINT t_pkey");
+    let again = world.load_from(World::settings(), 1, &[r#"{"a": 1}"#]).await.unwrap();
+    assert_eq!(again, Committed { written: 1, present: 1, dead_lettered: 0 });
+}
+
+#[tokio::test]
 async fn policies_and_partitions_are_no_obstacle() {
     let mut world = World::new().await;
     world.server.sql(
