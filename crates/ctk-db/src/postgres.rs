@@ -6,6 +6,7 @@ mod catalog;
 mod config;
 mod connect;
 mod hint;
+mod relay;
 mod trouble;
 mod types;
 

@@ -38,6 +38,20 @@ pub enum SinkError {
         /// The view, or what it is.
         table: String,
     },
+    /// The database has an encoding of one language.
+    #[error("the database has the encoding {encoding}, which cannot hold every text")]
+    Encoding {
+        /// Its name.
+        encoding: String,
+    },
+    /// The table has rules that forbid to leave out what is there already.
+    #[error("the table {table} does not take rows of which some are there already: {why}")]
+    Rules {
+        /// The table.
+        table: String,
+        /// What the database says.
+        why: String,
+    },
     /// The table has strict types, into which not every value goes.
     #[error("the table {table} is STRICT, which is not built yet")]
     Strict {
@@ -158,7 +172,11 @@ impl SinkError {
     pub(crate) fn may_be_of_one(&self) -> bool {
         !matches!(
             self,
-            Self::Checkpoint(CheckpointError::TakenOver { .. }) | Self::InDoubt { .. } | Self::Gone
+            Self::Rules { .. }
+                | Self::Checkpoint(CheckpointError::TakenOver { .. })
+                | Self::Db(DbError::Connect { .. } | DbError::ReadOnly { .. })
+                | Self::InDoubt { .. }
+                | Self::Gone
         )
     }
 
@@ -175,7 +193,7 @@ impl SinkError {
             Self::NoEnvelope { .. } => Some(
                 "add the column, or say envelope=id or envelope=none in the source address".into(),
             ),
-            Self::NoTableAtAll { .. } | Self::OtherColumn { .. } | Self::Altered { .. } | Self::UnstableKey { .. } => Some("load into another table".into()),
+            Self::Rules { .. } | Self::NoTableAtAll { .. } | Self::OtherColumn { .. } | Self::Altered { .. } | Self::UnstableKey { .. } => Some("load into another table".into()),
             Self::NoPartitionColumn { .. } => {
                 Some("create the table yourself, with the type that this column is to have".into())
             }
@@ -185,6 +203,9 @@ impl SinkError {
             Self::DeadLetter { .. } => Some(
                 "without --dead-letters fail such records are kept in a table of their own".into(),
             ),
+            Self::Encoding { .. } => {
+                Some("create another one: CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0".into())
+            }
             Self::InDoubt { .. } => Some(
                 "the next run finds it out from its positions, where they are kept in the target".into(),
             ),

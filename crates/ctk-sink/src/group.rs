@@ -244,7 +244,7 @@ struct Group {
 impl Group {
     fn push(&mut self, delivery: Delivery, answer: Answer<Committed>) {
         self.rows += delivery.changes.len();
-        self.bytes += delivery.changes.size();
+        self.bytes += delivery.changes.held();
         self.deliveries.push(delivery);
         self.answers.push(answer);
     }

@@ -16,6 +16,7 @@ mod known;
 mod letters;
 mod names;
 mod numeric;
+mod put;
 mod rows;
 mod schema;
 mod time;
@@ -26,14 +27,21 @@ use std::{sync::Arc, time::Duration};
 
 use ctk_checkpoint::Holder;
 use ctk_db::{
-    postgres::{Connection, PgConfig},
+    DbError,
+    postgres::{Connection, PgConfig, sqlstate},
     quote,
 };
 use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, Target};
 
 use self::writer::{PgWriter, Shared};
-pub use self::{letters::table_name as dead_letter_table, names::fit as fit_name};
+use tracing::warn;
+
+pub use self::{
+    letters::table_name as dead_letter_table,
+    names::{MOST_BYTES, fit as fit_name},
+};
 use crate::{
+    SinkError,
     dead_letters::DeadLetters,
     envelope::Envelope,
     group::{Grouped, Limits},
@@ -86,7 +94,30 @@ pub struct PostgresTarget(Grouped);
 
 impl PostgresTarget {
     /// Starts the writers, the first of them with this connection. The table is created when the first rows come.
-    pub fn start(config: &PgConfig, connection: Connection, settings: Settings) -> Self {
+    ///
+    /// Where the server has no room for as many connections, there are fewer writers.
+    pub async fn start(
+        config: &PgConfig,
+        connection: Connection,
+        settings: Settings,
+    ) -> Result<Self, SinkError> {
+        let mut connections = vec![connection];
+        check_encoding(&mut connections[0]).await?;
+        while connections.len() < settings.connections {
+            match config.connect_for_writing().await {
+                Ok(connection) => connections.push(connection),
+                Err(DbError::Connect { source, .. })
+                    if sqlstate(&source).as_deref() == Some("53300") =>
+                {
+                    warn!(
+                        connections = connections.len(),
+                        "PostgreSQL has no room for more connections"
+                    );
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
         let limits = Limits {
             rows: settings.batch_rows,
             bytes: settings.batch_bytes,
@@ -94,17 +125,27 @@ impl PostgresTarget {
             takes_all: false,
         };
         let (settings, shared) = (Arc::new(settings), Arc::new(Shared::default()));
-        let mut connection = Some(connection);
-        let writer = |_| PgWriter {
+        let writer = |connection| PgWriter {
             config: config.clone(),
             settings: Arc::clone(&settings),
             shared: Arc::clone(&shared),
-            connection: connection.take(),
+            connection: Some(connection),
             staging: 0,
         };
-        let writers = (0..settings.connections.max(1)).map(writer).collect();
-        Self(Grouped::start(writers, settings.envelope, limits))
+        let writers = connections.into_iter().map(writer).collect();
+        Ok(Self(Grouped::start(writers, settings.envelope, limits)))
     }
+}
+
+/// Refuses a database that cannot hold every text: a record could not even become a dead letter.
+pub async fn check_encoding(connection: &mut Connection) -> Result<(), SinkError> {
+    let sql = "SELECT pg_catalog.current_setting('server_encoding')";
+    let encoding: String = sqlx::query_scalar(sql)
+        .persistent(false)
+        .fetch_one(connection)
+        .await
+        .map_err(DbError::statement("look at the database"))?;
+    if encoding == "UTF8" { Ok(()) } else { Err(SinkError::Encoding { encoding }) }
 }
 
 impl Target for PostgresTarget {

@@ -161,7 +161,7 @@ pub struct LoadArgs {
 /// Which database the checkpoints are in.
 #[derive(Args, Debug)]
 pub struct DatabaseArgs {
-    /// Address of the database, `crate://HOST/` or `sqlite:FILE`; else CRATEDB_URI, then CRATEDB_CLUSTER_URL
+    /// Address of the database, `crate://HOST/`, `postgresql://HOST/DATABASE` or `sqlite:FILE`; else CRATEDB_URI, then CRATEDB_CLUSTER_URL
     #[expect(clippy::doc_markdown, reason = "this is the help, which is no Markdown")]
     #[arg(value_name = "DB")]
     pub database: Option<String>,

@@ -85,6 +85,11 @@ impl Kind {
         let default = if is_postgres { "public" } else { "doc" };
         let schema = schema.or_else(|| self.schema()).unwrap_or_else(|| default.to_owned());
         let table = table.or_else(|| self.table()).unwrap_or_else(|| stream.to_owned());
+        if is_postgres && schema.len() > postgres::MOST_BYTES {
+            return Err(CommandError::usage(format!(
+                "the schema {schema} is longer than PostgreSQL's names, 63 bytes"
+            )));
+        }
         // The name of a stream may be longer than that of a table.
         Ok((schema, if is_postgres { postgres::fit_name(table) } else { table }))
     }

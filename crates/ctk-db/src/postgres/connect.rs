@@ -11,7 +11,7 @@ use sqlx::{
 use super::{
     Connection, OLDEST, PgConfig, Trouble,
     config::{Place, Tls},
-    sqlstate,
+    relay, sqlstate,
 };
 use crate::DbError;
 
@@ -85,16 +85,25 @@ impl PgConfig {
             PgSslMode::Prefer => (PgSslMode::Prefer, Some(PgSslMode::Disable)),
             mode => (mode, None),
         };
-        let error = match self.within(self.options(place, first)?.connect()).await {
+        let error = match self.within(self.open_as(place, first)).await {
             Err(error) if is_about_encryption(&error) => error,
             other => return other,
         };
         let Some(second) = second else { return Err(error) };
-        self.within(self.options(place, second)?.connect()).await.map_err(|other| match first {
+        self.within(self.open_as(place, second)).await.map_err(|other| match first {
             // That it is not encrypted is the lesser reason.
             PgSslMode::Prefer => error,
             _ => other,
         })
+    }
+
+    async fn open_as(&self, place: &Place, mode: PgSslMode) -> Result<Connection, sqlx::Error> {
+        let options = self.options(place, mode)?;
+        if place.is_socket() {
+            options.connect().await
+        } else {
+            relay::connect(options, place).await
+        }
     }
 
     async fn within<T>(

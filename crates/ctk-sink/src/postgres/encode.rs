@@ -4,12 +4,13 @@
 use std::{collections::HashMap, ops::Range};
 
 use ctk_db::postgres::Type;
-use ctk_flow::{DeadLetter, Reason, Value};
+use ctk_flow::{ColumnId, DeadLetter, Reason, Value};
 
 use super::{
     Settings,
     holds::{put, put_null},
     known::{Known, Misfit, Missing},
+    put::Refused,
 };
 use crate::{envelope::EnvelopeWriter, group::Delivery, row_json};
 
@@ -38,6 +39,25 @@ impl Part {
     pub(super) fn data(&self, rows: &Range<usize>) -> &[u8] {
         let end = |row: usize| row.checked_sub(1).map_or(0, |row| self.ends[row]);
         &self.data[end(rows.start)..end(rows.end)]
+    }
+
+    /// Returns the part without some of its rows, which are named in their order.
+    pub(super) fn without(&self, rows: &[Refused]) -> Self {
+        let mut part = Self {
+            columns: self.columns.clone(),
+            places: self.places.clone(),
+            entries: Vec::with_capacity(self.entries.len()),
+            data: Vec::with_capacity(self.data.len()),
+            ends: Vec::with_capacity(self.ends.len()),
+        };
+        let mut left_out = rows.iter().map(|(row, _)| *row).peekable();
+        for (row, entry) in self.entries.iter().enumerate() {
+            if left_out.next_if_eq(&row).is_none() {
+                part.data.extend(self.data(&(row..row + 1)));
+                part.end(*entry);
+            }
+        }
+        part
     }
 
     /// Begins a row; without [`Self::end`], it is taken back by truncating to what this returns.
@@ -174,10 +194,10 @@ struct Unused(usize);
 /// The values of a row.
 #[derive(Default)]
 struct Values<'a> {
-    /// By place, with the members that they belong to.
-    placed: Vec<Option<Value<'a>>>,
-    /// Those whose own column takes nothing, since it is generated, with that column.
-    homeless: HashMap<usize, Value<'a>>,
+    /// By place, with the members that they belong to. NULL is a value: only what a record has not gets a default.
+    placed: Vec<Option<(ColumnId, Value<'a>)>>,
+    /// Those whose own column takes nothing, since it is generated or another member's, with that column.
+    homeless: HashMap<ColumnId, (usize, Value<'a>)>,
 }
 
 struct Encoder<'a> {
@@ -230,19 +250,21 @@ impl<'a> Encoder<'a> {
         values.homeless.clear();
         for (column, value) in delivery.changes.row(entry.row).cells() {
             let slot = self.slots[entry.member][column.index()];
-            let value = Some(value).filter(|value| *value != Value::Null);
             let Some(slot) = slot else {
-                if value.is_some() {
+                if value != Value::Null {
                     let evolve = self.settings.evolve;
                     return Err(self.layout.known.without_column(delivery, column, evolve));
                 }
                 continue;
             };
             // Of members that come twice, the last counts.
-            match (self.layout.places[slot], value) {
-                (Some(place), value) => values.placed[place] = value,
-                (None, Some(value)) => drop(values.homeless.insert(slot, value)),
-                (None, None) => drop(values.homeless.remove(&slot)),
+            match self.layout.places[slot].map(|place| &mut values.placed[place]) {
+                Some(free) if free.is_none_or(|(owner, _)| owner == column) => {
+                    *free = Some((column, value));
+                }
+                _ if value == Value::Null => drop(values.homeless.remove(&column)),
+                // A generated column, or two names that are shortened to one.
+                _ => drop(values.homeless.insert(column, (slot, value))),
             }
         }
         Ok(())
@@ -258,11 +280,11 @@ impl<'a> Encoder<'a> {
         let part = self.parts.of(layout, |place| values[place].is_some());
         let start = part.begin(head);
         let fits = part.places.iter().all(|place| match values[*place] {
-            None => {
+            None | Some((_, Value::Null)) => {
                 put_null(&mut part.data);
                 true
             }
-            Some(value) => put(layout.of(*place), value, &mut part.data),
+            Some((_, value)) => put(layout.of(*place), value, &mut part.data),
         });
         if fits {
             part.end(entry);
@@ -275,12 +297,14 @@ impl<'a> Encoder<'a> {
     /// Appends the row with the values that do not fit in variants of their columns.
     fn put_beside(&mut self, entry: Entry, values: &Values<'a>, head: &[u8]) -> Result<(), Unused> {
         let mut fields: Vec<Option<Vec<u8>>> = vec![None; values.placed.len()];
-        let mut misfits: Vec<_> =
-            values.homeless.iter().map(|(slot, value)| (*slot, *value)).collect();
+        let mut misfits: Vec<_> = values.homeless.values().copied().collect();
         for (place, value) in values.placed.iter().enumerate() {
-            let Some(value) = value else { continue };
+            let Some((_, value)) = value else { continue };
             let mut field = Vec::new();
-            if put(self.layout.of(place), *value, &mut field) {
+            if *value == Value::Null {
+                put_null(&mut field);
+            }
+            if *value == Value::Null || put(self.layout.of(place), *value, &mut field) {
                 fields[place] = Some(field);
             } else {
                 misfits.push((self.layout.used[place], *value));

@@ -63,6 +63,12 @@ fn write(of: &Type, value: Value<'_>, out: &mut Vec<u8>) -> bool {
             let fits = most.is_none_or(|most| has_at_most(text, most));
             return fits && characters(text, out);
         }
+        // A number that not even NUMERIC can hold, its digits.
+        (Type::Text { most: None }, Value::Decimal(text) | Value::BigInteger(text))
+            if double(text).is_none() && Number::parse(text).is_none() =>
+        {
+            out.extend(text.as_bytes());
+        }
         (Type::Char { length }, Value::Text(text)) => {
             return !text.ends_with(' ') && has_at_most(text, *length) && characters(text, out);
         }
@@ -266,6 +272,8 @@ mod tests {
         check(&Type::Text { most: Some(3) }, Value::Text("grün"), None);
         check(&Type::Text { most: None }, Value::Text("a\0b"), None);
         check(&Type::Text { most: None }, Value::Integer(1), None);
+        check(&Type::Text { most: None }, Value::Decimal("1e999"), None);
+        check(&Type::Text { most: None }, Value::Decimal("1e999999"), Some(b"1e999999"));
         check(&Type::Text { most: None }, Value::Json("[]"), None);
         check(&Type::Char { length: 3 }, Value::Text("ab"), Some(b"ab"));
         check(&Type::Char { length: 3 }, Value::Text("ab "), None);

@@ -2,7 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ctk_db::postgres::{self, Connection, Type};
+use ctk_db::{
+    DbError,
+    postgres::{self, Connection, Type},
+};
 use ctk_flow::{ColumnId, Value};
 
 use super::{
@@ -51,10 +54,32 @@ pub(super) struct Known {
     pub(super) envelope: Option<usize>,
     /// It may change or ignore rows: what was sent is looked at.
     pub(super) has_rules: bool,
+    /// It is a table of another server.
+    pub(super) is_foreign: bool,
+    /// What was seen, in short: a transaction that sees something else writes nothing.
+    pub(super) fingerprint: String,
     /// It cannot be written by COPY.
     pub(super) has_row_security: bool,
     /// Columns that PostgreSQL does not let us make, and why.
     pub(super) barred: HashMap<String, String>,
+}
+
+/// Returns a query for what a table is, in short: itself, its columns, their types and defaults, its keys, and whether it has
+/// rules of its own.
+pub(super) fn fingerprint_sql(settings: &Settings) -> String {
+    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    format!(
+        "SELECT pg_catalog.concat_ws('/', c.oid, c.relkind, c.relhasrules, c.relhastriggers, c.relrowsecurity, c.relforcerowsecurity, \
+         (SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(',', a.attnum, a.attname, a.atttypid, a.atttypmod, \
+         a.attnotnull, a.atthasdef, a.attgenerated, a.attidentity), ';' ORDER BY a.attnum)) FROM pg_catalog.pg_attribute a \
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), \
+         (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(',', i.indexrelid, i.indisvalid), ';' ORDER BY i.indexrelid) \
+         FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisunique)) \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = {} AND c.relname = {}",
+        literal(&settings.schema),
+        literal(&settings.table)
+    )
 }
 
 impl Known {
@@ -64,6 +89,13 @@ impl Known {
         settings: &Settings,
         version: u64,
     ) -> Result<Self, SinkError> {
+        // First, so that what changes meanwhile is noticed.
+        let sql = fingerprint_sql(settings);
+        let fingerprint: Option<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .persistent(false)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(DbError::statement(format!("look at table {}", settings.shown())))?;
         let found = postgres::table(connection, &settings.schema, &settings.table).await?;
         let mut known = Self {
             version,
@@ -73,6 +105,8 @@ impl Known {
             has_key: false,
             envelope: None,
             has_rules: false,
+            is_foreign: false,
+            fingerprint: fingerprint.unwrap_or_default(),
             has_row_security: false,
             barred: HashMap::new(),
         };
@@ -80,6 +114,7 @@ impl Known {
         if !found.kind.takes_rows() {
             return Err(SinkError::NoTableAtAll { table: settings.shown() });
         }
+        known.is_foreign = found.kind == postgres::Kind::Foreign;
         known.has_rules = found.has_triggers;
         known.has_row_security = found.has_row_security;
         for column in found.columns {

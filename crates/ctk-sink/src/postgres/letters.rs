@@ -3,7 +3,7 @@
 use ctk_db::{DbError, postgres::Connection, quote};
 use ctk_flow::{DeadLetter, ShardId};
 
-use super::{Settings, names::fit, rows::execute};
+use super::{Settings, names::fit, rows::execute, schema::create_schema};
 use crate::SinkError;
 
 /// Letters in one statement, and bytes of their payloads, beyond which no further one is added.
@@ -31,6 +31,21 @@ pub(super) async fn create(
             .persistent(false)
             .bind(format!("ctk letters {name}"));
     lock.execute(&mut *connection).await.map_err(DbError::statement(what))?;
+    let there: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = $1 AND c.relname = $2)",
+    )
+    .persistent(false)
+    .bind(&settings.schema)
+    .bind(table_name(&settings.table))
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(DbError::statement(what))?;
+    if there {
+        // Asking needs no rights, `IF NOT EXISTS` would.
+        return Ok(());
+    }
+    create_schema(connection, settings).await?;
     let sql = format!(
         "CREATE TABLE IF NOT EXISTS {name} (at TIMESTAMPTZ NOT NULL, stream TEXT NOT NULL, shard_id TEXT NOT NULL, \
          sequence TEXT NOT NULL, sub_sequence BIGINT NOT NULL, partition_key TEXT, arrived_at TIMESTAMPTZ, \

@@ -3,7 +3,7 @@
 use crate::{columns::Naming, names::with_digest};
 
 /// What fits into a name (`NAMEDATALEN`, <https://www.postgresql.org/docs/current/sql-syntax-lexical.html>).
-const MOST_BYTES: usize = 63;
+pub const MOST_BYTES: usize = 63;
 
 /// The columns that every table has (<https://www.postgresql.org/docs/current/ddl-system-columns.html>).
 const SYSTEM: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];

@@ -24,7 +24,7 @@ impl Number {
     /// Reads a JSON number; none when NUMERIC cannot hold it.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (text, power) = match text.split_once(['e', 'E']) {
-            Some((mantissa, power)) => (mantissa, power.parse::<i64>().ok()?),
+            Some((mantissa, power)) => (mantissa, i64::from(power.parse::<i32>().ok()?)),
             None => (text, 0),
         };
         let (unsigned, is_negative) = match text.strip_prefix('-') {
@@ -78,8 +78,8 @@ impl Number {
             .chunks(4)
             .map(|group| group.iter().fold(0, |sum, digit| sum * 10 + i16::from(*digit)))
             .collect();
-        // The limits of `parse` keep both far within 16 bits.
-        let count = i16::try_from(groups.len()).unwrap_or_default();
+        // The limits of `parse` keep both within 16 bits.
+        let count = u16::try_from(groups.len()).unwrap_or_default();
         let weight = i32::from(count) - 1 + power;
         let weight = if groups.is_empty() { 0 } else { i16::try_from(weight).unwrap_or_default() };
         let sign: u16 = if self.is_negative { 0x4000 } else { 0 };
@@ -144,6 +144,11 @@ mod tests {
     fn what_numeric_cannot_hold_is_refused() {
         for text in
             ["1e131072", "1e-16384", "", "-", ".", "1x", "NaN", "1e", "1e99999999999999999999"]
+        {
+            assert_eq!(Number::parse(text), None, "{text}");
+        }
+        for text in
+            ["1e-9223372036854775808", "1e9223372036854775807", "0e-2147483648", "1e-2147483648"]
         {
             assert_eq!(Number::parse(text), None, "{text}");
         }

@@ -84,6 +84,12 @@ pub(super) async fn send(
         Err(error) if ctk_db::postgres::trouble(&error) == Trouble::Rows => {
             Sent::Refused(text_of(&error))
         }
+        Err(error)
+            if way == Way::Staged
+                && matches!(sqlstate(&error).as_deref(), Some("0A000" | "55000")) =>
+        {
+            return Err(SinkError::Rules { table: settings.shown(), why: text_of(&error) });
+        }
         Err(source) => {
             return Err(DbError::Statement {
                 what: format!("write into table {}", settings.shown()),
@@ -116,8 +122,8 @@ async fn stage(
     (part, rows): (&Part, &Range<usize>),
 ) -> Result<Sent, sqlx::Error> {
     let table = settings.quoted();
-    // Of an earlier part of this transaction.
-    raw(connection, format!("DELETE FROM {STAGING}")).await?;
+    // Of an earlier part of this transaction, and what was taken back, which would be passed over else.
+    raw(connection, format!("TRUNCATE {STAGING}")).await?;
     copy(connection, STAGING, columns, part.data(rows)).await?;
     let id = quote(MESSAGE_ID);
     let conflict = match known.id {

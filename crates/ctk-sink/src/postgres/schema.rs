@@ -21,6 +21,9 @@ use crate::{
 /// The message id: compared byte by byte, which costs less than by the rules of a language.
 const ID_TYPE: &str = "TEXT COLLATE \"C\"";
 
+/// How long to wait for the table, in seconds, before others are let through.
+const LOCK: u32 = 5;
+
 /// Makes what a group needs: the table, the envelope, these columns.
 ///
 /// Columns that PostgreSQL does not let us make are noted in `barred`, so that nobody asks for them again.
@@ -51,13 +54,13 @@ pub(super) async fn grow(
     Ok(())
 }
 
-/// Too many columns, or a row of them would be too wide.
+/// Too many columns, a row of them would be too wide, or a name that the database cannot hold.
 fn is_about_columns(error: &DbError) -> bool {
     let code = match error {
         DbError::Statement { source, .. } => postgres::sqlstate(source),
         _ => None,
     };
-    matches!(code.as_deref(), Some("54011" | "54000"))
+    code.is_some_and(|code| matches!(code.as_str(), "54011" | "54000") || code.starts_with("22"))
 }
 
 async fn add(
@@ -65,7 +68,9 @@ async fn add(
     settings: &Settings,
     missing: &[(String, Kind)],
 ) -> Result<(), SinkError> {
-    run(connection, "BEGIN".into(), || "begin a transaction".into()).await?;
+    // Whoever waits for the table's lock holds up all others that come after.
+    let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '{LOCK}s'");
+    run(connection, begin, || "begin a transaction".into()).await?;
     let mut added = add_within(connection, settings, missing).await;
     let end = if added.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = run(connection, end.into(), || format!("change table {}", settings.shown())).await;
@@ -155,7 +160,10 @@ async fn make_unique(connection: &mut Connection, settings: &Settings) -> Result
 }
 
 /// Creates the schema if it is missing: asking needs no rights, `IF NOT EXISTS` would.
-async fn create_schema(connection: &mut Connection, settings: &Settings) -> Result<(), SinkError> {
+pub(super) async fn create_schema(
+    connection: &mut Connection,
+    settings: &Settings,
+) -> Result<(), SinkError> {
     let there: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1)",
     )

@@ -3,14 +3,17 @@
 use ctk_checkpoint::StreamIdentity;
 use ctk_decode::{DecodeOptions, Decoder};
 use ctk_flow::{Allowance, Decode, Record, Sequence};
-use ctk_test_support::postgres::Postgres;
+use ctk_test_support::postgres::{Options, Postgres};
 use ctk_url::TargetUrl;
 
 use super::*;
 
+mod changes;
 mod doubt;
 mod faults;
 mod groups;
+mod poison;
+mod server;
 mod tables;
 mod types;
 mod values;
@@ -62,7 +65,7 @@ impl World {
     async fn target(&self, settings: Settings) -> PostgresTarget {
         let config = self.config();
         let connection = config.connect().await.unwrap();
-        PostgresTarget::start(&config, connection, settings)
+        PostgresTarget::start(&config, connection, settings).await.unwrap()
     }
 
     /// Loads records as one batch, each with the next sequence number.
@@ -317,4 +320,34 @@ async fn bytes_are_kept() {
     world.load(World::settings(), &["a\0b"]).await.unwrap();
     assert_eq!(world.schema("t")[2], "data bytea");
     assert_eq!(world.rows("t"), ["data=\\x610062"]);
+}
+
+async fn world_with(settings: &[(&'static str, &str)]) -> World {
+    let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    let server = Postgres::with(Options { settings, ..Options::default() }).await.unwrap();
+    World { server, options: DecodeOptions::default(), read: 0 }
+}
+
+async fn put(world: &World, target: &PostgresTarget, from: u64, records: &[&str]) -> Committed {
+    let (changes, upto) = world.batch("shard-1", from, records);
+    target.commit(changes, upto).await.unwrap()
+}
+
+/// As over TCP, but without its delays.
+async fn by_socket(world: &World, settings: Settings) -> PostgresTarget {
+    let folder = world.server.socket_folder().display().to_string().replace('/', "%2F");
+    let url = format!("postgresql:///ctk?user=ctk&host={folder}&port={}", world.server.port());
+    let url = TargetUrl::parse(&url).unwrap();
+    let config = PgConfig::take(&url, &mut url.options.clone()).unwrap();
+    PostgresTarget::start(&config, config.connect().await.unwrap(), settings).await.unwrap()
+}
+
+fn chain(error: &Failure) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

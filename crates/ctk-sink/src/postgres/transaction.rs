@@ -3,17 +3,19 @@
 use std::{ops::Range, sync::atomic::Ordering::Relaxed};
 
 use ctk_checkpoint::{Saved, postgres};
-use ctk_db::postgres::{Connection, Trouble, trouble};
+use ctk_db::postgres::{Connection, sqlstate};
 use ctk_flow::{Committed, DeadLetter, Position};
+use sqlx::Row as _;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::{
     Settings,
     encode::{Encoded, Entry, Part, letter},
-    known::Known,
+    known::{Known, fingerprint_sql},
     letters,
-    rows::{Sent, Way, execute, send},
+    put::{AtOnce, Put, Refused},
+    rows::{Way, execute},
     writer::{Shared, State, failed},
 };
 use crate::{
@@ -28,6 +30,8 @@ pub(super) enum Written {
     Committed(Vec<Committed>),
     /// Nothing is written: the rows cannot go straight into the table.
     NotStraight,
+    /// Nothing is written: the table is not as it is known.
+    Changed,
 }
 
 pub(super) struct Transaction<'a> {
@@ -49,16 +53,12 @@ impl Transaction<'_> {
         state: &mut State,
     ) -> Result<Written, SinkError> {
         let start = Instant::now();
-        // What a table would check at the end is checked at once, so that it can be said which row it is about.
-        let begin =
-            "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT rows";
-        execute(self.connection, begin.into(), "begin a transaction").await?;
         let written = self.write(encoded, state).await;
         debug!(batches = self.group.len(), way = ?self.way, took = ?start.elapsed(), "transaction");
-        let Ok(Some(committed)) = written else {
+        let Ok(Written::Committed(committed)) = written else {
             // The first error is the one to tell.
             let ended = execute(self.connection, "ROLLBACK".into(), "undo the transaction").await;
-            return written.and_then(|_| Ok(ended.map(|()| Written::NotStraight)?));
+            return written.and_then(|written| Ok(ended.map(|()| written)?));
         };
         state.in_doubt = Some(committed.clone());
         match sqlx::raw_sql("COMMIT").execute(&mut *self.connection).await {
@@ -67,8 +67,7 @@ impl Transaction<'_> {
                 Ok(Written::Committed(committed))
             }
             Err(error) => {
-                // An answer is an answer; only silence leaves a doubt.
-                if trouble(&error) != Trouble::Connection {
+                if says_no(&error) {
                     state.in_doubt = None;
                 }
                 Err(failed("commit the transaction")(error))
@@ -76,19 +75,44 @@ impl Transaction<'_> {
         }
     }
 
-    /// Does all but the end; none when the rows cannot go straight.
-    async fn write(
-        &mut self,
-        encoded: Encoded,
-        state: &mut State,
-    ) -> Result<Option<Vec<Committed>>, SinkError> {
+    /// Begins, and returns false when the table is not as it is known. From here on it stays as it is.
+    async fn begin(&mut self, has_rows: bool) -> Result<bool, SinkError> {
+        // What a table would check at the end is checked at once, so that it can be said which row it is about.
+        let begin =
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT rows";
+        if !has_rows {
+            execute(self.connection, begin.into(), "begin a transaction").await?;
+            return Ok(true);
+        }
+        // A table of another server cannot be locked.
+        let lock = if self.known.is_foreign {
+            String::new()
+        } else {
+            format!("LOCK TABLE {} IN ROW EXCLUSIVE MODE; ", self.settings.quoted())
+        };
+        let sql = format!("{begin}; {lock}{}", fingerprint_sql(self.settings));
+        let found =
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_optional(&mut *self.connection).await;
+        let found = found.and_then(|row| row.map(|row| row.try_get::<String, _>(0)).transpose());
+        Ok(found.map_err(failed("begin a transaction"))?.unwrap_or_default()
+            == self.known.fingerprint)
+    }
+
+    /// Does all but the end.
+    async fn write(&mut self, encoded: Encoded, state: &mut State) -> Result<Written, SinkError> {
+        if !self.begin(!encoded.parts.is_empty()).await? {
+            return Ok(Written::Changed);
+        }
         let mut committed = vec![Committed::default(); self.group.len()];
-        let mut refused = encoded.refused;
-        let mut is_fresh = true;
-        for part in &encoded.parts {
-            if !self.put(part, &mut committed, &mut refused, &mut is_fresh).await? {
-                return Ok(None);
-            }
+        let Encoded { mut parts, mut refused } = encoded;
+        let put = Put {
+            connection: &mut *self.connection,
+            settings: self.settings,
+            known: self.known,
+            way: self.way,
+        };
+        if !put_all(put, self.group, &mut parts, &mut committed, &mut refused).await? {
+            return Ok(Written::NotStraight);
         }
         self.keep(&refused, &mut committed, state).await?;
         if let Some(holder) = &self.settings.holder {
@@ -101,49 +125,7 @@ impl Transaction<'_> {
                 }
             }
         }
-        Ok(Some(committed))
-    }
-
-    /// Writes rows, in halves and halves of halves where some are refused, until it is known which; false when they cannot
-    /// go straight.
-    async fn put(
-        &mut self,
-        part: &Part,
-        committed: &mut [Committed],
-        refused: &mut Vec<(usize, DeadLetter)>,
-        is_fresh: &mut bool,
-    ) -> Result<bool, SinkError> {
-        let mut work: Vec<Range<usize>> = Vec::new();
-        work.push(0..part.entries.len());
-        while let Some(rows) = work.pop() {
-            if rows.is_empty() {
-                continue;
-            }
-            if !std::mem::take(is_fresh) {
-                let next = "RELEASE SAVEPOINT rows; SAVEPOINT rows";
-                execute(self.connection, next.into(), "go on with the transaction").await?;
-            }
-            let sent =
-                send(self.connection, self.settings, self.known, (part, &rows), self.way).await?;
-            *is_fresh = !matches!(sent, Sent::Inserted(_));
-            let error = match sent {
-                Sent::Inserted(new) => {
-                    count(&part.entries, rows, new, committed);
-                    continue;
-                }
-                Sent::NotStraight => return Ok(false),
-                Sent::Refused(error) => error,
-                Sent::Ignored => "the table ignored the row".to_owned(),
-            };
-            if rows.len() == 1 {
-                let entry = part.entries[rows.start];
-                refused.push((entry.member, letter(self.group, entry, error)));
-                continue;
-            }
-            let middle = rows.start + rows.len() / 2;
-            work.extend([middle..rows.end, rows.start..middle]);
-        }
-        Ok(true)
+        Ok(Written::Committed(committed))
     }
 
     /// Keeps dead letters as the user wants it, and counts them.
@@ -156,11 +138,15 @@ impl Transaction<'_> {
         let Settings { table, stream, dead_letters, .. } = self.settings;
         for (member, Delivery { changes, .. }) in self.group.iter().enumerate() {
             let own = refused.iter().filter(|(of, _)| *of == member).map(|(_, letter)| letter);
-            let letters: Vec<DeadLetter> =
+            let mut letters: Vec<DeadLetter> =
                 changes.dead_letters().iter().chain(own).cloned().collect();
             committed[member].dead_lettered += letters.len() as u64;
-            if letters.is_empty() || state.are_letters_kept {
-                continue;
+            if matches!(dead_letters, DeadLetters::File(_)) {
+                // What an earlier attempt wrote into the file stays there.
+                letters.retain(|letter| {
+                    let sequence = letter.origin.sequence.clone();
+                    state.in_file.insert((member, sequence, letter.sub_sequence))
+                });
             }
             if dead_letters.keep(&letters, stream, changes.shard(), table)? == Keep::InTable {
                 if !self.makes_letters && !self.shared.has_letters.load(Relaxed) {
@@ -170,9 +156,59 @@ impl Transaction<'_> {
                 self.makes_letters = true;
             }
         }
-        state.are_letters_kept |= matches!(dead_letters, DeadLetters::File(_));
         Ok(())
     }
+}
+
+/// Returns true for an answer to COMMIT that says that nothing was committed. Other errors leave a doubt: poolers answer for a
+/// server that went away.
+fn says_no(error: &sqlx::Error) -> bool {
+    let Some(code) = sqlstate(error) else { return false };
+    let class = code.get(..2).unwrap_or_default();
+    code == "57014" || code != "40003" && matches!(class, "22" | "23" | "40" | "44" | "53" | "P0")
+}
+
+/// Writes the rows of all parts, and counts them; false when they cannot go straight.
+async fn put_all(
+    mut put: Put<'_>,
+    group: &[Delivery],
+    parts: &mut [Part],
+    committed: &mut [Committed],
+    refused: &mut Vec<(usize, DeadLetter)>,
+) -> Result<bool, SinkError> {
+    let mut refuse = |part: &Part, rows: Vec<Refused>| {
+        for (row, error) in rows {
+            let entry = part.entries[row];
+            refused.push((entry.member, letter(group, entry, error)));
+        }
+    };
+    for is_again in [false, true] {
+        match put.at_once(parts).await? {
+            AtOnce::NotStraight => return Ok(false),
+            AtOnce::Inserted(new) => {
+                for (part, new) in parts.iter().zip(new) {
+                    count(&part.entries, 0..part.entries.len(), new, committed);
+                }
+                return Ok(true);
+            }
+            AtOnce::Refused if is_again => break,
+            AtOnce::Refused => {}
+        }
+        for part in &mut *parts {
+            let Some(alone) = put.refused_alone(part).await? else { return Ok(false) };
+            let rest = part.without(&alone);
+            refuse(part, alone);
+            *part = rest;
+        }
+    }
+    for part in &*parts {
+        let Some((rows, pieces)) = put.piece_by_piece(part).await? else { return Ok(false) };
+        refuse(part, rows);
+        for (piece, new) in pieces {
+            count(&part.entries, piece, new, committed);
+        }
+    }
+    Ok(true)
 }
 
 /// Counts rows that are in the table now, `new` of them since this statement.

@@ -4,6 +4,7 @@
 //! Whether a transaction was committed whose answer got lost is found out from the positions: they are in it.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -15,9 +16,9 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use ctk_checkpoint::{CheckpointError, postgres};
 use ctk_db::{
     DbError,
-    postgres::{Connection, PgConfig, Trouble},
+    postgres::{Connection, PgConfig, Trouble, sqlstate},
 };
-use ctk_flow::{Committed, Millis, Position, ShardId};
+use ctk_flow::{Committed, Millis, Position, Sequence, ShardId};
 use sqlx::Connection as _;
 use tokio::time::Instant;
 use tracing::{debug, warn};
@@ -162,8 +163,8 @@ impl Writer for PgWriter {
 pub(super) struct State {
     /// What a transaction did whose end is not known.
     pub(super) in_doubt: Option<Vec<Committed>>,
-    /// Dead letters were written to a file, where they stay.
-    pub(super) are_letters_kept: bool,
+    /// The dead letters that were written to a file, where they stay: member, sequence number, and which of the record.
+    pub(super) in_file: HashSet<(usize, Sequence, u32)>,
 }
 
 impl PgWriter {
@@ -191,7 +192,7 @@ impl PgWriter {
             }
         }
         state.in_doubt = None;
-        loop {
+        for _ in 0..LOOKS {
             let (known, encoded) = self.encode(group).await?;
             let is_straight = shared.is_straight.load(Relaxed)
                 && !known.has_row_security
@@ -218,11 +219,14 @@ impl PgWriter {
                         "keys are there already; rows go by way of a temporary table from now on"
                     );
                     shared.is_straight.store(false, Relaxed);
-                    // Or the table has rules that it had not.
+                }
+                Written::Changed => {
+                    debug!("the table has changed");
                     shared.publish(None);
                 }
             }
         }
+        Err(SinkError::Unsettled { table: settings.shown() })
     }
 
     /// Encodes the group, and makes the table fit for it.
@@ -273,11 +277,28 @@ impl PgWriter {
             }
             _ => Trouble::Other,
         };
+        if trouble != Trouble::ReadOnly {
+            patience.reads_since = None;
+        }
+        let code = match &error {
+            SinkError::Db(DbError::Statement { source, .. })
+            | SinkError::Checkpoint(CheckpointError::Database(DbError::Statement {
+                source, ..
+            })) => sqlstate(source),
+            _ => None,
+        };
         let again = match trouble {
             Trouble::Connection => true,
-            Trouble::ReadOnly => patience.since.elapsed() < FAIL_OVER,
+            Trouble::ReadOnly => {
+                patience.reads_since.get_or_insert_with(Instant::now).elapsed() < FAIL_OVER
+            }
+            // The lock of a table that is to get a column: whoever reads it for long is not to be held up by us, and we by
+            // nobody else.
+            Trouble::Retry if code.as_deref() == Some("55P03") => true,
             Trouble::Retry => {
-                patience.meetings += 1;
+                // What takes too long will again; a part of it may not.
+                patience.meetings +=
+                    if code.as_deref() == Some("57014") { MEETINGS / 4 } else { 1 };
                 patience.meetings < MEETINGS
             }
             Trouble::Table => {
@@ -293,7 +314,8 @@ impl PgWriter {
             self.connection = None;
             return Err(error);
         }
-        if matches!(trouble, Trouble::Connection | Trouble::ReadOnly) {
+        if trouble != Trouble::Table {
+            // Some servers end the session with such an error.
             self.connection = None;
         }
         patience.attempts += 1;
@@ -317,7 +339,8 @@ struct Patience {
     attempts: u32,
     meetings: u32,
     looks: u32,
-    since: Instant,
+    /// Since when the server only reads.
+    reads_since: Option<Instant>,
 }
 
 impl Default for Patience {
@@ -327,7 +350,7 @@ impl Default for Patience {
             .with_max_delay(LONGEST)
             .with_jitter()
             .without_max_times();
-        Self { pauses: pauses.build(), attempts: 0, meetings: 0, looks: 0, since: Instant::now() }
+        Self { pauses: pauses.build(), attempts: 0, meetings: 0, looks: 0, reads_since: None }
     }
 }
 

@@ -49,7 +49,8 @@ impl Database {
             (TargetScheme::PostgreSql, _) => {
                 let mut options = url.options.clone();
                 let config = PgConfig::take(&url, &mut options)?;
-                finish(options, ctk_db::postgres::OPTIONS, ctk_sink::config::OPTIONS)?;
+                let of_tables = [ctk_sink::postgres::config::OPTIONS, ctk_sink::config::OPTIONS];
+                finish(options, ctk_db::postgres::OPTIONS, &of_tables.concat())?;
                 let connection = match mode {
                     Mode::Read => config.connect().await?,
                     Mode::Write | Mode::Create => config.connect_for_writing().await?,

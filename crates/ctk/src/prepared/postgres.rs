@@ -10,7 +10,7 @@ use ctk_sink::{
     SinkError,
     dead_letters::DeadLetters,
     envelope::Envelope,
-    postgres::{PostgresTarget, Settings, config::PostgresAddress},
+    postgres::{PostgresTarget, Settings, check_encoding, config::PostgresAddress},
 };
 
 use super::{Prepared, saved};
@@ -23,6 +23,7 @@ impl Prepared {
         address: &PostgresAddress,
     ) -> Result<(), CommandError> {
         let mut connection = address.connection.connect_for_writing().await?;
+        check_encoding(&mut connection).await?;
         let table = postgres::table(&mut connection, &self.schema, &self.table).await?;
         let shown = || format!("{}.{}", self.schema, self.table);
         match table {
@@ -77,7 +78,7 @@ impl Prepared {
             dead_letters,
             holder,
         };
-        let target = PostgresTarget::start(&address.connection, connection, settings);
+        let target = PostgresTarget::start(&address.connection, connection, settings).await?;
         Ok((AnyTarget::Postgres(target), self.saved))
     }
 }

@@ -90,7 +90,9 @@ async fn what_became_of_a_commit_is_found_out() {
         let settings =
             Settings { envelope: Envelope::None, connections: 1, ..world.with_checkpoints().await };
         let config = proxy.config(&world);
-        let target = PostgresTarget::start(&config, config.connect().await.unwrap(), settings);
+        let target = PostgresTarget::start(&config, config.connect().await.unwrap(), settings)
+            .await
+            .unwrap();
         target.claim(&ShardId::new("shard-1"), Some(0)).await.unwrap();
         for batch in 0..4 {
             let (changes, upto) =

@@ -6,7 +6,7 @@ use ctk_checkpoint::CheckpointError;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::{Shared, SinkError};
+use crate::Shared;
 
 /// Returns the error of the sink.
 fn sink_error(failure: Failure) -> Shared {

@@ -58,7 +58,7 @@ async fn what_a_record_has_not_gets_the_default() {
         "1|2000-01-01|none|2",
         "2|2026-01-01|none|4",
         "3|2000-01-01|x|6",
-        "4|2000-01-01|none|8",
+        "4|2000-01-01||8",
         "5|2000-01-01|none|10",
     ];
     let sql = "SELECT a, at::date, v, twice FROM t ORDER BY a";
@@ -175,7 +175,9 @@ async fn policies_and_partitions_are_no_obstacle() {
     let url = world.server.url().replace("//ctk@", "//plain@");
     let url = TargetUrl::parse(&url).unwrap();
     let config = PgConfig::take(&url, &mut url.options.clone()).unwrap();
-    let target = PostgresTarget::start(&config, config.connect().await.unwrap(), World::settings());
+    let target = PostgresTarget::start(&config, config.connect().await.unwrap(), World::settings())
+        .await
+        .unwrap();
     let (changes, upto) = world.batch("shard-1", 1, &records[..5]);
     let committed = target.commit(changes, upto).await.unwrap();
     assert_eq!((committed.written, committed.dead_lettered), (4, 1));

@@ -60,6 +60,12 @@ async fn the_environment_and_the_file_of_passwords_are_used() {
 }
 
 #[tokio::test]
+async fn without_a_folder_for_temporary_files_connections_are_slower_and_no_more() {
+    let server = Postgres::start().await.unwrap();
+    assert!(gets_in(&server, &[("TMPDIR", "/none")]));
+}
+
+#[tokio::test]
 async fn an_authority_of_the_environment_is_what_require_verifies_with() {
     let server = Postgres::with(Options { tls: true, ..Options::default() }).await.unwrap();
     let authority = tls::authority();
