@@ -148,8 +148,9 @@ impl Postgres {
     /// Kills the process of one session, if there is any, with a signal that it cannot catch: the server then ends all
     /// others, and repairs itself. Returns true when one was killed.
     pub fn kill_session(&self) -> bool {
+        // Not one of `sql`, which may have ended by now.
         let sql = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' \
-                   AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1";
+                   AND application_name <> 'psql' ORDER BY random() LIMIT 1";
         let pid = self.sql(sql);
         !pid.is_empty() && signal("-KILL", &pid).is_ok()
     }
@@ -162,7 +163,7 @@ impl Postgres {
         if !self.kill_session() {
             return Ok(false);
         }
-        for _ in 0..600 {
+        for _ in 0..2000 {
             if self.try_sql(sql).is_ok_and(|now| !now.is_empty() && now != before) {
                 return Ok(true);
             }
@@ -386,6 +387,7 @@ mod tests {
 
         let mut wait = Command::new(program("psql").unwrap());
         wait.args(["-Xd", &server.url(), "-c", "SELECT pg_sleep(60)"]).stderr(Stdio::null());
+        wait.env("PGAPPNAME", "test");
         let mut wait = wait.spawn().unwrap();
         while server.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
             == "0"
