@@ -35,6 +35,14 @@ pub enum CheckpointError {
         /// The shard.
         shard: ShardId,
     },
+    /// The target came back without what it had confirmed, and has to be loaded from where it is now.
+    #[error("the target has lost what it confirmed for shard {shard} of namespace \"{namespace}\"")]
+    WentBack {
+        /// The namespace.
+        namespace: String,
+        /// The shard.
+        shard: ShardId,
+    },
     /// The database refuses to change or to delete a row, each time it is tried.
     #[error("cannot change the checkpoint of shard {shard}: {reason}")]
     Refused {
@@ -71,6 +79,9 @@ impl CheckpointError {
                 "both have the same checkpointer_name: one run at a time, or a checkpointer_name for each"
                     .into(),
             ),
+            Self::WentBack { .. } => {
+                Some("start the run again: it goes on from what the target has".into())
+            }
             Self::Refused { .. } => None,
             Self::Database(error) => error.hint(),
         }

@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, hash_map::RandomState},
     fmt,
     hash::{BuildHasher, Hasher},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ctk_flow::{Millis, Position, ShardId};
@@ -66,6 +66,8 @@ pub struct Holder {
     pub owner: Owner,
     /// How far shards were when the run opened the namespace: from there it reads.
     known: Arc<HashMap<ShardId, Position>>,
+    /// How far this run brought shards, as the target said ([`Self::confirm`]).
+    confirmed: Arc<Mutex<HashMap<ShardId, Position>>>,
 }
 
 /// A row as it was read: the checkpoint, and which run put it there.
@@ -101,6 +103,23 @@ impl Holder {
             stream,
             owner: Owner::after(rows.iter().filter_map(|row| row.owner)),
             known: Arc::new(known.collect()),
+            confirmed: Arc::default(),
+        }
+    }
+
+    /// Notes that the transaction with these positions was committed, so that it is noticed when the target comes back without
+    /// it: a standby that was promoted before it had everything, a crash with `synchronous_commit=off`, a restored backup.
+    ///
+    /// To be called when that is known, and before a later position of the same shard is saved.
+    pub fn confirm(&self, positions: &[Position]) {
+        let mut confirmed = self.confirmed();
+        for position in positions {
+            let shard = &position.shard;
+            let known = confirmed.entry(shard.clone());
+            let known = known.or_insert_with(|| Position::new(shard.clone()));
+            known.advance(position);
+            // It has replaced what was known, and is an ordinary one from now on.
+            known.anew = false;
         }
     }
 
@@ -152,6 +171,10 @@ impl Holder {
             return Err(self.taken_over(&row.checkpoint.shard_id));
         }
         let mut checkpoints = by_shard(rows);
+        if let Some(shard) = self.went_back(&checkpoints) {
+            let namespace = self.namespace.clone();
+            return Err(CheckpointError::WentBack { namespace, shard: shard.clone() });
+        }
         let there: BTreeSet<ShardId> = checkpoints.keys().cloned().collect();
         let mut written = BTreeSet::new();
         let save = |position: &Position| {
@@ -198,6 +221,23 @@ impl Holder {
     /// Returns the error of a run that lost its namespace.
     pub(crate) fn taken_over(&self, shard: &ShardId) -> CheckpointError {
         CheckpointError::TakenOver { namespace: self.namespace.clone(), shard: shard.clone() }
+    }
+
+    /// Returns a shard of which less is stored than was confirmed. Only what decides about rows: nothing is lost with an
+    /// instant that was reached, or with the end of a shard.
+    fn went_back<'a>(&self, stored: &'a BTreeMap<ShardId, Checkpoint>) -> Option<&'a ShardId> {
+        let confirmed = self.confirmed();
+        let is_before = |(shard, stored): &(&ShardId, &Checkpoint)| {
+            confirmed
+                .get(*shard)
+                .is_some_and(|confirmed| stored.position().furthest() < confirmed.furthest())
+        };
+        stored.iter().find(is_before).map(|(shard, _)| shard)
+    }
+
+    fn confirmed(&self) -> MutexGuard<'_, HashMap<ShardId, Position>> {
+        // No call panics while it holds the lock, so what it guards is whole.
+        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn anothers<'a>(&self, rows: &'a [Row]) -> Option<&'a Row> {

@@ -5,6 +5,11 @@
 //! last change, by the clock of the database. Rows are always locked by namespace and shard in their order, so runs do not
 //! wait for each other in a circle. Nothing here is cancel safe outside a transaction: a dropped future may have changed the
 //! table or not, and its locks are held until the connection is used again or closed.
+//!
+//! Functions are named with their schema, and operands have the types that operators are declared with: else somebody who may
+//! create a function in the search path could have his own called with our rights
+//! (<https://wiki.postgresql.org/wiki/A_Guide_to_CVE-2018-1058:_Protect_Your_Search_Path>). `unnest` of several arrays is part of
+//! the grammar and has no schema. What is asked once is not prepared for a second time: a pooler may have no place for it.
 
 mod run;
 mod table;
@@ -42,8 +47,9 @@ pub async fn list(
     namespace: Option<&str>,
 ) -> Result<Vec<Checkpoint>, CheckpointError> {
     let missing = missing(connection, schema).await?;
-    let sql = select(schema, &missing, "$1::text IS NULL OR namespace = $1", "");
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(namespace).fetch_all(connection).await;
+    let sql = select(schema, &missing, "$1::text IS NULL OR namespace::text = $1", "");
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(namespace).persistent(false);
+    let rows = rows.fetch_all(connection).await;
     Ok(checkpoints(rows).map_err(DbError::statement(format!("read table {}", name(schema))))?)
 }
 
@@ -84,14 +90,15 @@ async fn delete_locked(
     let keys = |all: &mut dyn Iterator<Item = &Checkpoint>| -> (Vec<String>, Vec<String>) {
         all.map(|row| (row.namespace.clone(), row.shard_id.to_string())).unzip()
     };
-    let are_meant = "(namespace, shard_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))";
+    let are_meant =
+        "(namespace::text, shard_id::text) IN (SELECT * FROM unnest($1::text[], $2::text[]))";
     let sql = select(schema, &missing(connection, schema).await?, are_meant, "FOR UPDATE");
     let (namespaces, shards) = keys(&mut shown.iter());
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(namespaces).bind(shards);
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(namespaces).bind(shards).persistent(false);
     let present = checkpoints(rows.fetch_all(&mut *connection).await).map_err(failed())?;
     let (namespaces, shards) = keys(&mut shown.iter().filter(|row| present.contains(row)));
     let sql = format!("DELETE FROM {} WHERE {are_meant}", name(schema));
-    let delete = sqlx::query(AssertSqlSafe(sql)).bind(namespaces).bind(shards);
+    let delete = sqlx::query(AssertSqlSafe(sql)).bind(namespaces).bind(shards).persistent(false);
     Ok(delete.execute(connection).await.map_err(failed())?.rows_affected())
 }
 
@@ -156,7 +163,8 @@ fn select(
     });
     // Casts make one type of what other tools may have declared; of a time, JSON always makes ISO 8601.
     format!(
-        "SELECT namespace::text, shard_id::text, sequence::text, active::boolean, to_jsonb(updated_at) #>> '{{}}', {} \
+        "SELECT namespace::text, shard_id::text, sequence::text, active::boolean, \
+         pg_catalog.to_jsonb(updated_at) #>> '{{}}'::text[], {} \
          FROM {} WHERE {condition} ORDER BY namespace, shard_id {lock}",
         own.join(", "),
         name(schema)

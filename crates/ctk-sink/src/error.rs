@@ -173,7 +173,9 @@ impl SinkError {
         !matches!(
             self,
             Self::Rules { .. }
-                | Self::Checkpoint(CheckpointError::TakenOver { .. })
+                | Self::Checkpoint(
+                    CheckpointError::TakenOver { .. } | CheckpointError::WentBack { .. }
+                )
                 | Self::Db(DbError::Connect { .. } | DbError::ReadOnly { .. })
                 | Self::InDoubt { .. }
                 | Self::Gone

@@ -145,6 +145,7 @@ pub(crate) async fn fences<P: Place>(place: P) {
     of_two_that_start_at_once_one_goes_on(&place).await;
     rows_of_others_are_ours_if_nothing_moved(&place).await;
     an_answer_that_was_lost_is_found_out(&place).await;
+    what_the_target_lost_is_noticed(&place).await;
     every_record_is_there_once_whoever_takes_over(&place).await;
 }
 
@@ -298,6 +299,47 @@ async fn an_answer_that_was_lost_is_found_out<P: Place>(place: &Arc<P>) {
     is_taken_over(run.is_saved(&[at(1, "6"), both[1].clone()]).await);
     assert_eq!(second.save_one(at(1, "6")).await.unwrap(), Saved::Written);
     assert!(run.is_saved(&[at(1, "6"), both[1].clone()]).await.unwrap(), "another wrote it");
+}
+
+async fn what_the_target_lost_is_noticed<P: Place>(place: &Arc<P>) {
+    let run = Run::open(&**place, "went back").await;
+    let back = async |number: u32, sequence: &str| {
+        let sql =
+            format!("UPDATE {{table}} SET sequence = '{sequence}' WHERE shard_id = 's{number}'");
+        run.sql(&format!("{sql} AND namespace = 'went back'")).await;
+    };
+    for number in [1, 2] {
+        run.claim(&shard(number), None).await.unwrap();
+        assert_eq!(run.save_one(at(number, "10")).await.unwrap(), Saved::Written);
+    }
+    // Of what is not confirmed it is not known whether it was there.
+    back(1, "9").await;
+    assert_eq!(run.save_one(at(1, "11")).await.unwrap(), Saved::Written);
+    run.holder.clone().confirm(&[at(1, "11"), at(2, "10")]);
+    back(1, "10").await;
+    let error = run.save(&[at(2, "12"), at(1, "12")]).await.unwrap_err();
+    let expected = "the target has lost what it confirmed for shard s1 of namespace \"went back\"";
+    assert_eq!(error.to_string(), expected);
+    assert!(error.hint().unwrap().starts_with("start the run again"));
+    assert_eq!(shown(&run.load().await.unwrap()), ["s1: 10 active", "s2: 10 active"]);
+    assert_eq!(run.save_one(at(2, "12")).await.unwrap(), Saved::Written);
+
+    // What was given up, and what another tool moved on, is as it is stored.
+    let anew = Position { anew: true, ..at(2, "5") };
+    assert_eq!(run.save_one(anew.clone()).await.unwrap(), Saved::Written);
+    run.holder.confirm(&[anew]);
+    assert_eq!(run.save_one(at(2, "6")).await.unwrap(), Saved::Written);
+    run.holder.confirm(&[at(2, "6")]);
+    back(2, "5").await;
+    let error = run.save_one(at(2, "7")).await.unwrap_err();
+    assert!(matches!(error, CheckpointError::WentBack { .. }), "{error:?}");
+    back(2, "8").await;
+    let behind = Saved::Behind { stored: Sequence::new("8") };
+    assert_eq!(run.save_one(at(2, "7")).await.unwrap(), behind);
+
+    let next = Run::open(&**place, "went back").await;
+    next.claim(&shard(1), None).await.unwrap();
+    assert_eq!(next.save_one(at(1, "11")).await.unwrap(), Saved::Written);
 }
 
 /// Runs take a namespace from each other again and again, and write records without a key.

@@ -35,20 +35,22 @@ async fn take_over(
 ) -> Result<(Holder, Vec<Checkpoint>), CheckpointError> {
     let failed = || DbError::statement(what);
     lock(connection, schema, namespace).await.map_err(failed())?;
-    let sql = select(schema, &[], "namespace = $1", "FOR UPDATE");
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(namespace).fetch_all(&mut *connection).await;
+    let sql = select(schema, &[], "namespace::text = $1", "FOR UPDATE");
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(namespace).persistent(false);
+    let rows = rows.fetch_all(&mut *connection).await;
     let rows: Vec<Row> =
         rows.and_then(|rows| rows.iter().map(row).collect::<Result<_, _>>()).map_err(failed())?;
     let holder = Holder::after(&rows, schema, namespace, stream);
     // Only rows that were read: one that is committed meanwhile is not known, and is looked at when it is claimed.
     // `updated_at` stays: it tells how old the position is.
     let sql = format!(
-        "UPDATE {} SET owner = $2 WHERE namespace = $1 AND shard_id = ANY($3)",
+        "UPDATE {} SET owner = $2 WHERE namespace::text = $1 AND shard_id::text = ANY($3)",
         name(schema)
     );
     let shards: Vec<&str> = rows.iter().map(|row| row.checkpoint.shard_id.as_str()).collect();
     let update = sqlx::query(AssertSqlSafe(sql)).bind(namespace).bind(holder.owner.to_string());
-    let updated = update.bind(&shards).execute(connection).await.map_err(failed())?;
+    let updated =
+        update.bind(&shards).persistent(false).execute(connection).await.map_err(failed())?;
     if updated.rows_affected() != shards.len() as u64
         && let Some(row) = rows.first()
     {
@@ -80,7 +82,7 @@ async fn take(
     let failed = || DbError::statement(format!("claim shard {shard}"));
     lock(connection, &holder.schema, &holder.namespace).await.map_err(failed())?;
     let sql = format!(
-        "SELECT DISTINCT owner FROM {} WHERE namespace = $1 AND owner IS NOT NULL",
+        "SELECT DISTINCT owner FROM {} WHERE namespace::text = $1 AND owner IS NOT NULL",
         name(&holder.schema)
     );
     let owners: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
@@ -153,8 +155,8 @@ pub async fn release(
     shard: &ShardId,
 ) -> Result<(), CheckpointError> {
     let sql = format!(
-        "UPDATE {} SET active = FALSE, updated_at = clock_timestamp() \
-         WHERE namespace = $1 AND shard_id = $2 AND owner = $3",
+        "UPDATE {} SET active = FALSE, updated_at = pg_catalog.clock_timestamp() \
+         WHERE namespace::text = $1 AND shard_id::text = $2 AND owner = $3",
         name(&holder.schema)
     );
     let release = sqlx::query(AssertSqlSafe(sql))
@@ -182,7 +184,12 @@ async fn find(
     holder: &Holder,
     shards: &[&str],
 ) -> Result<Vec<Row>, CheckpointError> {
-    let sql = select(&holder.schema, &[], "namespace = $1 AND shard_id = ANY($2)", "FOR UPDATE");
+    let sql = select(
+        &holder.schema,
+        &[],
+        "namespace::text = $1 AND shard_id::text = ANY($2)",
+        "FOR UPDATE",
+    );
     let find = sqlx::query(AssertSqlSafe(sql)).bind(&holder.namespace).bind(shards);
     let rows = find.fetch_all(connection).await;
     let rows = rows.and_then(|rows| rows.iter().map(row).collect::<Result<_, _>>());
@@ -202,8 +209,8 @@ async fn update(
     let sql = format!(
         "UPDATE {} AS t SET sequence = m.sequence, active = m.active, finished = m.finished, \
          stream_arn = m.stream_arn, stream_created_at = m.stream_created_at, begins_at = m.begins_at, \
-         part = m.part, owner = $2, updated_at = clock_timestamp() \
-         FROM unnest({ARRAYS}) AS m ({VALUES}) WHERE t.namespace = $1 AND t.shard_id = m.shard_id",
+         part = m.part, owner = $2, updated_at = pg_catalog.clock_timestamp() \
+         FROM unnest({ARRAYS}) AS m ({VALUES}) WHERE t.namespace::text = $1 AND t.shard_id::text = m.shard_id",
         name(&holder.schema)
     );
     let updated = write(connection, sql, holder, checkpoints).await?;
@@ -223,7 +230,7 @@ async fn insert(
 ) -> Result<u64, CheckpointError> {
     let sql = format!(
         "INSERT INTO {} (namespace, owner, updated_at, {VALUES}) \
-         SELECT $1, $2, clock_timestamp(), m.* FROM unnest({ARRAYS}) AS m ORDER BY 4 ON CONFLICT DO NOTHING",
+         SELECT $1, $2, pg_catalog.clock_timestamp(), m.* FROM unnest({ARRAYS}) AS m ORDER BY 4 ON CONFLICT DO NOTHING",
         name(&holder.schema)
     );
     write(connection, sql, holder, checkpoints).await

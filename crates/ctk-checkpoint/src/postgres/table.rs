@@ -68,11 +68,13 @@ async fn complete_locked(
     let failed = || DbError::statement(format!("create table {}", name(schema)));
     lock(connection, schema, "").await.map_err(failed())?;
     if let Present::Nothing = present(connection, schema).await? {
-        let sql = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
-        let exists = sqlx::query_scalar(sql).bind(schema).fetch_one(&mut *connection).await;
-        if !exists.map_err(failed())? {
+        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";
+        let exists =
+            sqlx::query_scalar(sql).bind(schema).persistent(false).fetch_one(&mut *connection);
+        if !exists.await.map_err(failed())? {
             let sql = format!("CREATE SCHEMA {}", quote(schema));
             sqlx::query(AssertSqlSafe(sql))
+                .persistent(false)
                 .execute(&mut *connection)
                 .await
                 .map_err(DbError::statement(format!("create schema {}", quote(schema))))?;
@@ -84,13 +86,15 @@ async fn complete_locked(
             name(schema),
             OWN_COLUMNS.map(|(name, declared)| format!("{name} {declared}")).join(", ")
         );
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut *connection).await.map_err(failed())?;
+        let create = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        create.execute(&mut *connection).await.map_err(failed())?;
     }
     // The server shortens a name that is too long for it: then the table is not there, and this is rolled back.
     for (column, declared) in missing(connection, schema).await? {
         let sql = format!("ALTER TABLE {} ADD COLUMN {column} {declared}", name(schema));
         let what = format!("add column {column} to table {}", name(schema));
-        let added = sqlx::query(AssertSqlSafe(sql)).execute(&mut *connection).await;
+        let added =
+            sqlx::query(AssertSqlSafe(sql)).persistent(false).execute(&mut *connection).await;
         added.map_err(DbError::statement(what))?;
     }
     Ok(())
@@ -102,13 +106,14 @@ pub(super) async fn present(
     schema: &str,
 ) -> Result<Present, CheckpointError> {
     // `information_schema` would show only what we have rights on.
-    let sql = "SELECT attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
-               JOIN pg_namespace n ON n.oid = c.relnamespace \
+    let sql = "SELECT attname::text FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') \
                AND a.attnum > 0 AND NOT a.attisdropped";
     let columns: Vec<String> = sqlx::query_scalar(sql)
         .bind(schema)
         .bind(TABLE)
+        .persistent(false)
         .fetch_all(connection)
         .await
         .map_err(DbError::statement(format!("look for table {}", name(schema))))?;
@@ -130,9 +135,11 @@ pub(super) async fn lock(
     namespace: &str,
 ) -> Result<(), sqlx::Error> {
     // Names that happen to have the same hash only wait for each other.
-    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
-        .bind(format!("{}.{}", name(schema), quote(namespace)))
-        .execute(connection)
-        .await
-        .map(drop)
+    sqlx::query(
+        "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0::bigint))",
+    )
+    .bind(format!("{}.{}", name(schema), quote(namespace)))
+    .execute(connection)
+    .await
+    .map(drop)
 }

@@ -76,7 +76,7 @@ pub struct Table {
 const TABLE: &str = "
     SELECT c.oid, c.relkind::text, pg_catalog.row_security_active(c.oid),
       EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
-          AND t.tgtype & 5 = 5 AND (t.tgrelid = c.oid OR t.tgrelid IN
+          AND t.tgtype::int & 5 = 5 AND (t.tgrelid = c.oid OR t.tgrelid IN
             (SELECT p.relid FROM pg_catalog.pg_partition_tree(CASE c.relkind WHEN 'p' THEN c.oid END) p)))
         OR EXISTS (SELECT 1 FROM pg_catalog.pg_rewrite r
           WHERE r.ev_class = c.oid AND r.ev_type = '3' AND r.ev_enabled IN ('O', 'A'))
@@ -98,7 +98,7 @@ const TYPES: &str = "
         WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
       UNION
       SELECT CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.typelem END
-        FROM used u JOIN pg_catalog.pg_type t ON t.oid = u.oid WHERE t.typtype = 'd' OR t.typelem <> 0)
+        FROM used u JOIN pg_catalog.pg_type t ON t.oid = u.oid WHERE t.typtype = 'd' OR t.typelem <> 0::oid)
     SELECT t.oid, t.typname::text, pg_catalog.format_type(t.oid, NULL), t.typtype::text, t.typbasetype, t.typtypmod,
       t.typnotnull, t.typdefault IS NOT NULL, COALESCE(e.oid, 0),
       ARRAY(SELECT l.enumlabel::text FROM pg_catalog.pg_enum l WHERE l.enumtypid = t.oid ORDER BY l.enumsortorder)

@@ -19,7 +19,11 @@ use crate::DbError;
 const WHO: &str = "SELECT version()";
 
 /// What it is asked then. Values are written and read alike whatever the server's configuration says; the time zone, which is
-/// UTC, and the encoding are part of sqlx's first message. Timeouts, the search path and durability stay as they are set.
+/// UTC, and the encoding are part of sqlx's first message. A statement that waited for another session sees what that did.
+/// Timeouts, the search path and durability stay as they are set.
+///
+/// Warnings are shown to nobody, and a trigger that raises one for each row of a `COPY` would fill the connection, from which
+/// nothing is read meanwhile.
 const SETTINGS: &str = "
     SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only') = 'on',
       pg_catalog.set_config('standard_conforming_strings', 'on', false),
@@ -27,7 +31,14 @@ const SETTINGS: &str = "
       pg_catalog.set_config('array_nulls', 'on', false),
       pg_catalog.set_config('extra_float_digits', '1', false),
       pg_catalog.set_config('IntervalStyle', 'postgres', false),
-      pg_catalog.set_config('client_min_messages', 'warning', false)";
+      pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
+      pg_catalog.set_config('client_min_messages', 'error', false)";
+
+/// From version 14 on: how often the server looks, while it works or waits for a lock, whether we are still there. What is
+/// set already stays, and servers on systems that cannot look refuse it.
+const LOOK: &str = "
+    SELECT pg_catalog.set_config(name, '10s', false) FROM pg_catalog.pg_settings
+    WHERE name = 'client_connection_check_interval' AND setting = '0'";
 
 impl PgConfig {
     /// Connects to the first host that answers. There is no second attempt; dropping the future closes what was opened.
@@ -218,7 +229,7 @@ enum Server {
 }
 
 async fn ask(connection: &mut Connection) -> Result<Server, sqlx::Error> {
-    // Both in the simple protocol, one round trip each.
+    // All in the simple protocol, one round trip each.
     let row = sqlx::raw_sql(WHO).fetch_one(&mut *connection).await?;
     let version: &str = row.try_get(0)?;
     let product = version.split_whitespace().next().unwrap_or("something else");
@@ -231,6 +242,10 @@ async fn ask(connection: &mut Connection) -> Result<Server, sqlx::Error> {
         // The second number was part of the major version until 10.
         let minor = if major < 10 { format!(".{minor}") } else { String::new() };
         return Ok(Server::TooOld { version: format!("{major}{minor}") });
+    }
+    match sqlx::raw_sql(LOOK).execute(&mut *connection).await {
+        Ok(_) | Err(sqlx::Error::Database(_)) => {}
+        Err(error) => return Err(error),
     }
     let row = sqlx::raw_sql(SETTINGS).fetch_one(connection).await?;
     Ok(Server::Postgres { is_standby: row.try_get(0)?, only_reads: row.try_get(1)? })

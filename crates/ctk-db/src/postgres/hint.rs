@@ -48,8 +48,8 @@ pub(crate) fn statement_hint(error: &sqlx::Error) -> Option<String> {
         "3D000" => "check the name of the database, or create it first: CREATE DATABASE",
         "3F000" => "create the schema first: CREATE SCHEMA",
         "42501" => {
-            "let the owner GRANT this user the right: CREATE on the schema, INSERT and SELECT on the table; \
-             only its owner can add columns"
+            "let the owner GRANT this user the right: USAGE and CREATE on the schema, INSERT and SELECT on the table, \
+             TEMPORARY on the database; only the table's owner can add columns"
         }
         "25006" => "this server only reads; name the primary",
         "53100" => "the server's disk is full",

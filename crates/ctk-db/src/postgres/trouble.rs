@@ -62,10 +62,11 @@ pub(super) fn reported(error: &sqlx::Error) -> Option<&PgDatabaseError> {
 fn of_code(error: &sqlx::Error) -> Trouble {
     let Some(error) = reported(error) else { return Trouble::Other };
     match error.code() {
-        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "53300" | "25P03" | "25P04" => {
-            Trouble::Connection
+        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "53300" | "25P03" => Trouble::Connection,
+        // 25P04: a transaction that took too long; of a group, one member alone may be fast enough.
+        "25P04" | "40001" | "40P01" | "40000" | "55P03" | "57014" | "53000" | "53200" => {
+            Trouble::Retry
         }
-        "40001" | "40P01" | "40000" | "55P03" | "57014" | "53000" | "53200" => Trouble::Retry,
         "25006" => Trouble::ReadOnly,
         // A prepared statement whose table has changed. The code says "not supported" of many things; the routine is told too.
         "0A000" if error.routine() == Some("RevalidateCachedQuery") => Trouble::Table,

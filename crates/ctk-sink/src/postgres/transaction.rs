@@ -4,7 +4,7 @@ use std::{ops::Range, sync::atomic::Ordering::Relaxed};
 
 use ctk_checkpoint::{Saved, postgres};
 use ctk_db::postgres::{Connection, sqlstate};
-use ctk_flow::{Committed, DeadLetter, Position};
+use ctk_flow::{Committed, DeadLetter};
 use sqlx::Row as _;
 use tokio::time::Instant;
 use tracing::{debug, warn};
@@ -16,7 +16,7 @@ use super::{
     letters,
     put::{AtOnce, Put, Refused},
     rows::{Way, execute},
-    writer::{Shared, State, failed},
+    writer::{Shared, State, failed, positions},
 };
 use crate::{
     SinkError,
@@ -116,8 +116,7 @@ impl Transaction<'_> {
         }
         self.keep(&refused, &mut committed, state).await?;
         if let Some(holder) = &self.settings.holder {
-            let positions: Vec<Position> =
-                self.group.iter().map(|delivery| delivery.upto.clone()).collect();
+            let positions = positions(self.group);
             let saved = postgres::save(self.connection, holder, &positions).await?;
             for (position, saved) in positions.iter().zip(saved) {
                 if let Saved::Behind { stored } = saved {

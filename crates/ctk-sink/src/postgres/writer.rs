@@ -96,12 +96,19 @@ impl Writer for PgWriter {
         loop {
             let attempt = tokio::time::timeout(SILENCE, self.attempt(group, &mut state)).await;
             let error = match attempt {
-                Ok(Ok(committed)) => return Ok(committed),
+                Ok(Ok(committed)) => {
+                    if let Some(holder) = &self.settings.holder {
+                        holder.confirm(&positions(group));
+                    }
+                    return Ok(committed);
+                }
                 Ok(Err(error)) => error,
                 Err(_) => silence(),
             };
             if let Err(error) = self.wait(&mut patience, error).await {
-                let is_known = state.in_doubt.is_none();
+                // Who looked, and found another run's positions, knows that nothing was committed.
+                let is_known = state.in_doubt.is_none()
+                    || matches!(error, SinkError::Checkpoint(CheckpointError::TakenOver { .. }));
                 return Err(if is_known {
                     error
                 } else {
@@ -183,10 +190,8 @@ impl PgWriter {
     ) -> Result<Vec<Committed>, SinkError> {
         let (settings, shared) = (Arc::clone(&self.settings), Arc::clone(&self.shared));
         if let (Some(committed), Some(holder)) = (state.in_doubt.clone(), &settings.holder) {
-            let positions: Vec<Position> =
-                group.iter().map(|delivery| delivery.upto.clone()).collect();
             let connection = self.connection().await?;
-            if postgres::is_saved(connection, holder, &positions).await? {
+            if postgres::is_saved(connection, holder, &positions(group)).await? {
                 debug!("the transaction was committed, though nobody said so");
                 return Ok(committed);
             }
@@ -352,6 +357,11 @@ impl Default for Patience {
             .without_max_times();
         Self { pauses: pauses.build(), attempts: 0, meetings: 0, looks: 0, reads_since: None }
     }
+}
+
+/// Returns how far the shards of a group are with it.
+pub(super) fn positions(group: &[Delivery]) -> Vec<Position> {
+    group.iter().map(|delivery| delivery.upto.clone()).collect()
 }
 
 fn silence() -> SinkError {

@@ -212,3 +212,36 @@ async fn only_an_index_that_a_conflict_can_name_is_unique() {
         assert_eq!(taken, expected, "{column}");
     }
 }
+
+/// Somebody who may create functions in the search path has operators for all pairs of types that stand in the catalog.
+#[tokio::test]
+async fn operators_of_somebody_else_are_not_called() {
+    let server = Postgres::start().await.unwrap();
+    server.sql(
+        "CREATE TABLE called (what text); CREATE ROLE other; GRANT CREATE ON SCHEMA public TO other;
+         GRANT INSERT ON called TO PUBLIC;
+         CREATE TABLE t (a int PRIMARY KEY, b int[]);
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+         CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
+         SET ROLE other;
+         DO $do$ DECLARE l text; r text; o record; BEGIN
+           FOREACH l IN ARRAY ARRAY['name', 'text', '\"char\"', 'int2', 'int4', 'oid'] LOOP
+             FOREACH r IN ARRAY ARRAY['name', 'text', '\"char\"', 'int2', 'int4', 'oid'] LOOP
+               FOR o IN SELECT * FROM (VALUES ('=', 'boolean', 'true'), ('<>', 'boolean', 'true'), ('>', 'boolean', 'true'),
+                   ('&', 'int', '5')) AS v (name, returns, value) LOOP
+                 EXECUTE format('CREATE FUNCTION public.%I(%s, %s) RETURNS %s LANGUAGE plpgsql AS $$ BEGIN
+                   INSERT INTO public.called VALUES (''%s %s %s''); RETURN %s; END $$',
+                   'f' || o.name, l, r, o.returns, l, o.name, r, o.value);
+                 EXECUTE format('CREATE OPERATOR public.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = public.%I)',
+                   o.name, l, r, 'f' || o.name);
+               END LOOP;
+             END LOOP;
+           END LOOP;
+         END $do$",
+    );
+    let mut connection = connect(&server).await;
+    let table = table(&mut connection, "public", "t").await.unwrap().unwrap();
+    assert!(table.has_triggers);
+    assert!(is_unique(&mut connection, "public", "t", "a").await.unwrap());
+    assert_eq!(server.sql("SELECT DISTINCT what FROM called"), "");
+}

@@ -4,7 +4,7 @@ mod doubles;
 mod encryption;
 mod environment;
 
-use std::{error::Error, fs, net::TcpListener};
+use std::{error::Error, fs, net::TcpListener, time::Duration};
 
 use ctk_test_support::postgres::{Options, Postgres, Stop};
 use ctk_url::TargetUrl;
@@ -44,6 +44,8 @@ async fn values_do_not_depend_on_how_the_server_is_set_up() {
         ("extra_float_digits", "-5"),
         ("client_encoding", "latin1"),
         ("statement_timeout", "77s"),
+        ("default_transaction_isolation", "serializable"),
+        ("client_min_messages", "notice"),
     ];
     let settings = odd.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     let server = Postgres::with(Options { settings, ..Options::default() }).await.unwrap();
@@ -52,9 +54,36 @@ async fn values_do_not_depend_on_how_the_server_is_set_up() {
     let mut connection = config(&address).connect().await.unwrap();
     let sql = "SELECT string_agg(current_setting(name), ' ' ORDER BY position) FROM unnest(ARRAY['timezone', 'datestyle', 'intervalstyle', \
                'standard_conforming_strings', 'bytea_output', 'array_nulls', 'extra_float_digits', 'client_encoding', \
-               'statement_timeout', 'work_mem', 'application_name']) WITH ORDINALITY AS all_of (name, position)";
-    let expected = "UTC ISO, MDY postgres on hex on 1 UTF8 77s 3MB ctk";
+               'statement_timeout', 'work_mem', 'application_name', 'transaction_isolation', 'client_min_messages', \
+               'client_connection_check_interval']) WITH ORDINALITY AS all_of (name, position)";
+    let expected = "UTC ISO, MDY postgres on hex on 1 UTF8 77s 3MB ctk read committed error 10s";
     assert_eq!(value(&mut connection, sql).await, expected);
+    let address = format!("{}?options=-c%20client_connection_check_interval%3D3s", server.url());
+    let mut connection = config(&address).connect().await.unwrap();
+    let sql = "SHOW client_connection_check_interval";
+    assert_eq!(value(&mut connection, sql).await, "3s", "what is set stays");
+}
+
+#[tokio::test]
+async fn warnings_do_not_fill_the_connection() {
+    let server = Postgres::start().await.unwrap();
+    server.sql(
+        "CREATE TABLE t (a text); CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE WARNING '%', repeat('x', 5000); RETURN NEW; END $$; \
+         CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION warn()",
+    );
+    let mut connection = config(&server.url()).connect().await.unwrap();
+    // More than all buffers hold, in both directions.
+    let rows = format!("{}\n", "x".repeat(1000)).repeat(1000);
+    let work = async {
+        let mut copy = connection.copy_in_raw("COPY t FROM STDIN").await.unwrap();
+        for _ in 0..20 {
+            copy.send(rows.as_bytes()).await.unwrap();
+        }
+        copy.finish().await.unwrap()
+    };
+    let copied = tokio::time::timeout(Duration::from_secs(30), work).await;
+    assert_eq!(copied.expect("both sides wait for ever"), 20_000);
 }
 
 #[tokio::test]

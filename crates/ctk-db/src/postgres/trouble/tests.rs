@@ -30,7 +30,7 @@ async fn codes_are_sorted_by_what_can_be_done() {
     };
     check(&["08006", "08P01", "57P01", "57P02", "57P03", "57P05"], Trouble::Connection).await;
     check(&["53300", "25P03"], Trouble::Connection).await;
-    check(&["40001", "40P01", "55P03", "57014", "53200"], Trouble::Retry).await;
+    check(&["40001", "40P01", "55P03", "57014", "53200", "25P04"], Trouble::Retry).await;
     check(&["25006"], Trouble::ReadOnly).await;
     check(&["22001", "22003", "22P02", "22021", "22P05", "23502", "23505"], Trouble::Rows).await;
     check(&["23514", "44000", "54000", "54001", "P0001", "21000", "38000"], Trouble::Rows).await;
