@@ -7,6 +7,9 @@ mod bad_input;
 #[path = "program/chaos.rs"]
 mod chaos;
 #[cfg(test)]
+#[path = "program/chaos_field.rs"]
+mod chaos_field;
+#[cfg(test)]
 #[path = "program/checkpoints.rs"]
 mod checkpoints;
 #[cfg(test)]
@@ -45,6 +48,9 @@ mod postgres;
 #[cfg(test)]
 #[path = "program/postgres_checkpoints.rs"]
 mod postgres_checkpoints;
+#[cfg(test)]
+#[path = "program/postgres_faults.rs"]
+mod postgres_faults;
 #[cfg(test)]
 #[path = "program/producers.rs"]
 mod producers;

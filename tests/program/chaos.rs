@@ -7,27 +7,21 @@
 //!
 //! A plan takes some seconds. `CTK_TEST_CHAOS_RECORDS=500000 CTK_TEST_CHAOS_KILLS=40` makes it a long one.
 
-use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, time::Duration};
 
-use ctk_test_support::{
-    embedded::{Kinesis, Options},
-    postgres::{Postgres, Stop},
-};
+use ctk_test_support::postgres::{Postgres, Stop};
 use tokio::{process::Child, time::sleep};
 
-use crate::{ledger::Plan, postgres::Blow, world::World};
+use crate::{
+    chaos_field::{Database, Field},
+    ledger::Plan,
+    postgres_faults::Blow,
+};
 
-const SHARDS: u32 = 16;
 const RECORDS: u64 = 20_000;
 const KILLS: u64 = 6;
 const RECORDS_VARIABLE: &str = "CTK_TEST_CHAOS_RECORDS";
 const KILLS_VARIABLE: &str = "CTK_TEST_CHAOS_KILLS";
-
-/// Where rows go.
-enum Database {
-    Sqlite,
-    PostgreSql(Box<Postgres>),
-}
 
 /// What was done, and to whom.
 #[derive(Debug, Default)]
@@ -49,55 +43,11 @@ struct Tally {
 }
 
 struct Chaos {
-    world: World,
-    database: Database,
+    field: Field,
     plan: Plan,
     kills: u64,
     options: &'static str,
-    namespaces: &'static [&'static str],
-    filled: Filled,
     tally: Tally,
-}
-
-/// What is in the stream.
-struct Filled {
-    records: u64,
-    /// For each key: how many records, and the sum of their numbers, as the query has it.
-    rows: Vec<String>,
-    /// The last sequence number of each shard.
-    last: BTreeMap<String, String>,
-}
-
-/// Numbers the records of each key.
-async fn fill(kinesis: &Kinesis, about: u64) -> Filled {
-    let name = |key: u64| format!("key-{key}");
-    let record = |key: u64, number: u64| {
-        format!(r#"{{"key":{key},"number":{number},"note":"of no interest"}}"#)
-    };
-    let put = async |key: u64, number: u64| {
-        kinesis.put("demo", &name(key), record(key, number).as_bytes()).await.unwrap()
-    };
-    // So many keys that every shard has one.
-    let (mut last, mut keys) = (BTreeMap::new(), 0);
-    while last.len() < SHARDS as usize {
-        last.extend([put(keys, 1).await]);
-        keys += 1;
-    }
-    let each = about / keys;
-    let numbers: Vec<u64> = (2..each).collect();
-    for numbers in numbers.chunks(50) {
-        let all: Vec<(String, String)> = numbers
-            .iter()
-            .flat_map(|number| (0..keys).map(|key| (name(key), record(key, *number))))
-            .collect();
-        let all = all.iter().map(|(name, data)| (name.as_str(), data.as_bytes()));
-        kinesis.put_all("demo", all).await.unwrap();
-    }
-    for key in 0..keys {
-        last.extend([put(key, each).await]);
-    }
-    let row = |key| format!("{key} {each} {each} {}", each * (each + 1) / 2);
-    Filled { records: each * keys, rows: (0..keys).map(row).collect(), last }
 }
 
 impl Chaos {
@@ -108,11 +58,8 @@ impl Chaos {
         options: &'static str,
         namespaces: &'static [&'static str],
     ) -> Self {
-        let world =
-            World::with(Options { exact_arrival: false, ..Options::default() }, SHARDS).await;
-        let filled = fill(&world.kinesis, records).await;
-        let (plan, tally) = (Plan(seed), Tally::default());
-        Self { world, database, plan, kills, options, namespaces, filled, tally }
+        let field = Field::new(database, records, namespaces).await;
+        Self { field, plan: Plan(seed), kills, options, tally: Tally::default() }
     }
 
     fn pick<T: Copy>(&mut self, all: &[T]) -> T {
@@ -123,56 +70,25 @@ impl Chaos {
     fn start(&mut self) -> Child {
         let mut source = self.options.to_owned();
         // Small answers, so that there is something to interrupt.
-        let share = self.filled.records / self.kills / (RECORDS / KILLS);
+        let share = self.field.filled.records / self.kills / (RECORDS / KILLS);
         let chunk = self.pick(&[20, 50, 200]) * share.clamp(1, 50);
-        let namespace = self.pick(self.namespaces);
+        let namespace = self.pick(self.field.namespaces);
         write!(source, "&checkpointer_name={namespace}&follow=true&chunk_size={chunk}").unwrap();
-        let mut target = self.target();
+        let mut target = self.field.target();
         write!(target, "?batch_rows={}", self.pick(&[100, 1000, 10_000])).unwrap();
-        if let Database::PostgreSql(_) = self.database {
+        if let Database::PostgreSql(_) = self.field.database {
             write!(target, "&connections={}", self.pick(&[1, 2, 4])).unwrap();
         }
-        self.world.command(&["load", &self.world.source(&source), &target]).spawn().unwrap()
-    }
-
-    fn target(&self) -> String {
-        match &self.database {
-            Database::Sqlite => "sqlite:demo.db".to_owned(),
-            Database::PostgreSql(server) => server.url(),
-        }
-    }
-
-    /// Returns the rows of a query; none when there is no table yet, or no server at present.
-    async fn ask(&self, of_sqlite: &'static str, of_postgresql: &str) -> Vec<String> {
-        match &self.database {
-            Database::Sqlite => {
-                let tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('demo', 'kinesis_checkpoints')";
-                if !self.world.path("demo.db").exists()
-                    || self.world.query("demo.db", tables).await != ["2"]
-                {
-                    return Vec::new();
-                }
-                self.world.query("demo.db", of_sqlite).await
-            }
-            Database::PostgreSql(server) => {
-                let answer = server.try_sql(of_postgresql).unwrap_or_default();
-                answer.lines().map(str::to_owned).collect()
-            }
-        }
-    }
-
-    async fn count(&self) -> u64 {
-        let sql = "SELECT count(*) FROM demo";
-        self.ask(sql, sql).await.first().map_or(0, |count| count.parse().unwrap())
-    }
-
-    async fn left(&self) -> u64 {
-        self.filled.records.saturating_sub(self.count().await)
+        self.field
+            .world
+            .command(&["load", &self.field.world.source(&source), &target])
+            .spawn()
+            .unwrap()
     }
 
     /// Lets a run work until some rows more are there, or for some milliseconds.
     async fn work(&mut self, run: &mut Child) {
-        let left = self.left().await;
+        let left = self.field.left().await;
         if left == 0 || self.plan.one_in(3) {
             return sleep(Duration::from_millis(50 + self.plan.below(550))).await;
         }
@@ -180,7 +96,7 @@ impl Chaos {
         let goal = left - self.plan.below((left / turns).max(1));
         for _ in 0..100 {
             // One that ended works no more.
-            if self.left().await < goal || run.try_wait().unwrap().is_some() {
+            if self.field.left().await < goal || run.try_wait().unwrap().is_some() {
                 break;
             }
             sleep(Duration::from_millis(20)).await;
@@ -189,37 +105,23 @@ impl Chaos {
     }
 
     async fn kill(&mut self, mut run: Child) {
-        let before = self.count().await;
+        let before = self.field.count().await;
         let is_held = self.plan.one_in(3) && self.hold_commits().await;
         run.kill().await.unwrap();
         self.tally.kills += 1;
-        if let (true, Database::PostgreSql(server)) = (is_held, &self.database) {
+        if let (true, Database::PostgreSql(server)) = (is_held, &self.field.database) {
             // The session has not noticed, and goes on when it is answered.
             server.answer_commits();
         }
-        let after = self.count().await;
+        let after = self.field.count().await;
         assert!(after >= before, "rows were lost by a kill");
-        self.tally.at_work += u64::from(self.positions().await != self.expected_positions());
-    }
-
-    async fn positions(&self) -> Vec<String> {
-        let all = "SELECT namespace || ' ' || shard_id || ' ' || sequence FROM kinesis_checkpoints ORDER BY namespace, shard_id";
-        self.ask(all, &all.replace("FROM ", "FROM ext.")).await
-    }
-
-    fn expected_positions(&self) -> Vec<String> {
-        let of = |namespace: &'static str| {
-            self.filled
-                .last
-                .iter()
-                .map(move |(shard, sequence)| format!("{namespace} {shard} {sequence}"))
-        };
-        self.namespaces.iter().copied().flat_map(of).collect()
+        self.tally.at_work +=
+            u64::from(self.field.positions().await != self.field.expected_positions());
     }
 
     /// Keeps the answers of COMMIT back; true when one is waited for.
     async fn hold_commits(&mut self) -> bool {
-        let Database::PostgreSql(server) = &self.database else { return false };
+        let Database::PostgreSql(server) = &self.field.database else { return false };
         server.hold_commits();
         for _ in 0..20 {
             if server.held_commits() > 0 {
@@ -243,10 +145,10 @@ impl Chaos {
         ]);
         let pause = Duration::from_millis(self.plan.below(300));
         let is_held = self.plan.one_in(2) && self.hold_commits().await;
-        let Database::PostgreSql(server) = &mut self.database else { return };
+        let Database::PostgreSql(server) = &mut self.field.database else { return };
         match blow {
             Blow::Sessions => self.tally.sessions += u64::from(server.terminate_sessions() > 0),
-            Blow::Process => self.tally.processes += u64::from(server.kill_session()),
+            Blow::Process => self.tally.processes += u64::from(server.crash().await.unwrap()),
             Blow::Stop(how) => {
                 server.stop(how).await.unwrap();
                 sleep(pause).await;
@@ -254,7 +156,6 @@ impl Chaos {
                 self.tally.stops += 1;
             }
         }
-        server.ready().await.unwrap();
         if is_held {
             server.answer_commits();
         }
@@ -278,7 +179,7 @@ impl Chaos {
         let mut run = self.start();
         while self.tally.kills < self.kills {
             self.work(&mut run).await;
-            let is_alone = matches!(self.database, Database::Sqlite) || self.plan.one_in(2);
+            let is_alone = matches!(self.field.database, Database::Sqlite) || self.plan.one_in(2);
             if !is_alone {
                 self.hit_server().await;
             }
@@ -329,28 +230,15 @@ impl Chaos {
 
     /// Loads what is left; then all is there, and nothing twice.
     async fn finish(self) {
-        for namespace in self.namespaces {
+        for namespace in self.field.namespaces {
             let options = format!("{}&checkpointer_name={namespace}", self.options);
-            let said = self.world.load(&options, &self.target()).await;
+            let said = self.field.world.load(&options, &self.field.target()).await;
             assert!(said.contains(" + 0 dead-lettered + 0 filtered;"), "{said}");
-            let said = self.world.load(&options, &self.target()).await;
+            let said = self.field.world.load(&options, &self.field.target()).await;
             assert!(said.contains("0 records read"), "{said}");
         }
-        let sql = "SELECT \"key\" || ' ' || count(*) || ' ' || count(DISTINCT number) || ' ' || sum(number) \
-                   FROM demo GROUP BY \"key\" ORDER BY \"key\"";
-        assert_eq!(self.ask(sql, sql).await, self.filled.rows, "{:?}", self.tally);
-        assert_eq!(self.count().await, self.filled.records);
-        assert_eq!(self.positions().await, self.expected_positions(), "{:?}", self.tally);
-        let letters = self
-            .ask(
-                "SELECT count(*) FROM sqlite_master WHERE name LIKE '%dead_letters%'",
-                "SELECT count(*) FROM pg_class WHERE relname LIKE '%dead_letters%'",
-            )
-            .await;
-        assert_eq!(letters, ["0"]);
-        let active = "SELECT count(*) FROM kinesis_checkpoints WHERE active";
-        assert_eq!(self.ask(active, &active.replace("FROM ", "FROM ext.")).await, ["0"]);
-        println!("{} records, {:?}", self.filled.records, self.tally);
+        self.field.check().await;
+        println!("{} records, {:?}", self.field.filled.records, self.tally);
         assert!(self.tally.at_work > 0, "every kill came too late: {:?}", self.tally);
     }
 }

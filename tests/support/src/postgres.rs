@@ -106,7 +106,7 @@ impl Postgres {
     /// When a statement fails.
     #[expect(clippy::expect_used, reason = "what a test asks for is right, or the test is wrong")]
     pub fn sql(&self, sql: &str) -> String {
-        self.try_sql(sql).expect("the statement succeeds")
+        self.try_sql(sql).expect(sql)
     }
 
     /// The same, where it may fail: the server is down perhaps, or the table is not there yet.
@@ -114,7 +114,7 @@ impl Postgres {
         let mut command = Command::new(program("psql")?);
         command.env_clear().args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &self.url(), "-c", sql]);
         let output = command.output()?;
-        succeed(&output).map_err(|error| io::Error::other(format!("{sql}: {error}")))?;
+        succeed(&output)?;
         let printed = String::from_utf8_lossy(&output.stdout);
         Ok(printed.strip_suffix('\n').unwrap_or(&printed).to_owned())
     }
@@ -148,10 +148,28 @@ impl Postgres {
     /// Kills the process of one session, if there is any, with a signal that it cannot catch: the server then ends all
     /// others, and repairs itself. Returns true when one was killed.
     pub fn kill_session(&self) -> bool {
+        // Not one of `sql`, which may have ended by now.
         let sql = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' \
-                   AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1";
+                   AND application_name <> 'psql' ORDER BY random() LIMIT 1";
         let pid = self.sql(sql);
         !pid.is_empty() && signal("-KILL", &pid).is_ok()
+    }
+
+    /// The same, and waits until the server has repaired itself.
+    pub async fn crash(&self) -> io::Result<bool> {
+        // Its other processes are started anew.
+        let sql = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'";
+        let before = self.try_sql(sql)?;
+        if !self.kill_session() {
+            return Ok(false);
+        }
+        for _ in 0..2000 {
+            if self.try_sql(sql).is_ok_and(|now| !now.is_empty() && now != before) {
+                return Ok(true);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, "PostgreSQL does not repair itself"))
     }
 
     /// Stops the server and waits until it has ended.
@@ -172,11 +190,6 @@ impl Postgres {
             command.uid(user).gid(group);
         }
         self.process = Some(command.env_clear().spawn()?);
-        self.ready().await
-    }
-
-    /// Waits until it answers: after its start, or when it repairs itself.
-    pub async fn ready(&mut self) -> io::Result<()> {
         for _ in 0..600 {
             if self.answers()? {
                 return Ok(());
@@ -184,7 +197,9 @@ impl Postgres {
             let ended = self.process.as_mut().map(Child::try_wait).transpose()?.flatten();
             if let Some(status) = ended {
                 let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-                return Err(io::Error::other(format!("PostgreSQL ended: {status}\n{log}")));
+                return Err(io::Error::other(format!(
+                    "PostgreSQL ended at its start: {status}\n{log}"
+                )));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -355,7 +370,7 @@ mod tests {
             assert_eq!(server.sql("SELECT * FROM t"), "1|x", "{stop:?}");
         }
         assert_eq!(server.terminate_sessions(), 0);
-        assert!(!server.kill_session());
+        assert!(!server.crash().await.unwrap());
 
         server.hold_commits();
         let mut insert = Command::new(program("psql").unwrap());
@@ -369,7 +384,19 @@ mod tests {
         assert!(!insert.wait().unwrap().success());
         server.answer_commits();
         assert_eq!(server.sql("SELECT count(*) FROM t"), "2");
-        server.sql("DELETE FROM t");
+
+        let mut wait = Command::new(program("psql").unwrap());
+        wait.args(["-Xd", &server.url(), "-c", "SELECT pg_sleep(60)"]).stderr(Stdio::null());
+        wait.env("PGAPPNAME", "test");
+        let mut wait = wait.spawn().unwrap();
+        while server.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+            == "0"
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(server.crash().await.unwrap());
+        assert!(!wait.wait().unwrap().success());
+        assert_eq!(server.sql("SELECT count(*) FROM t"), "2");
     }
 
     #[tokio::test]
