@@ -133,6 +133,37 @@ async fn a_transaction_that_began_before_the_takeover_is_rolled_back() {
 }
 
 #[tokio::test]
+async fn a_claim_that_waited_for_a_takeover_sees_it() {
+    let server = Arc::new(Server::with_table().await);
+    let first = Arc::new(Run::open(&*server, "n").await);
+    first.claim(&shard(1), None).await.unwrap();
+    let until_waiting = async |expected: &str| {
+        let wait = async {
+            while server.0.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") != expected {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), wait).await.expect(expected);
+    };
+    // The takeover has the lock of the namespace and waits for a row; the claim waits for that lock.
+    let mut holding = server.connect().await;
+    Server::run(&mut holding, "BEGIN; SELECT FROM {table} FOR UPDATE".to_owned()).await;
+    let later = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move { Run::open(&*server, "n").await }
+    });
+    until_waiting("1").await;
+    let claim = tokio::spawn({
+        let first = Arc::clone(&first);
+        async move { first.claim(&shard(2), None).await }
+    });
+    until_waiting("2").await;
+    Server::run(&mut holding, "ROLLBACK".to_owned()).await;
+    is_taken_over(claim.await.unwrap());
+    later.await.unwrap().claim(&shard(2), None).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_crash_that_loses_what_was_confirmed_is_noticed() {
     let settings =
         [("synchronous_commit", "off"), ("wal_writer_delay", "10s"), ("bgwriter_delay", "10s")];
