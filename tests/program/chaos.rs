@@ -150,6 +150,7 @@ impl Chaos {
             Blow::Sessions => self.tally.sessions += u64::from(server.terminate_sessions() > 0),
             Blow::Process => self.tally.processes += u64::from(server.crash().await.unwrap()),
             Blow::Stop(how) => {
+                let how = if is_held { Stop::Immediate } else { how };
                 server.stop(how).await.unwrap();
                 sleep(pause).await;
                 server.run().await.unwrap();
