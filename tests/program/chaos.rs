@@ -150,6 +150,7 @@ impl Chaos {
             Blow::Sessions => self.tally.sessions += u64::from(server.terminate_sessions() > 0),
             Blow::Process => self.tally.processes += u64::from(server.crash().await.unwrap()),
             Blow::Stop(how) => {
+                let how = if is_held { Stop::Immediate } else { how };
                 server.stop(how).await.unwrap();
                 sleep(pause).await;
                 server.run().await.unwrap();
@@ -202,7 +203,11 @@ impl Chaos {
             if self.tally.kills >= self.kills {
                 break;
             }
-            sleep(Duration::from_millis(self.plan.below(200))).await;
+            // The first holds the namespace for sure, where it is waited for; else they may begin at the same time.
+            match turn % 3 {
+                0 => self.work(&mut holder).await,
+                _ => sleep(Duration::from_millis(self.plan.below(200))).await,
+            }
             let mut other = self.start();
             self.work(&mut other).await;
             if self.plan.one_in(4) {
@@ -210,7 +215,7 @@ impl Chaos {
             }
             match turn % 3 {
                 // It finds out, unless there is nothing left to write.
-                0 => match tokio::time::timeout(Duration::from_secs(3), holder.wait()).await {
+                0 => match tokio::time::timeout(Duration::from_secs(5), holder.wait()).await {
                     Ok(_) => self.ended(holder).await,
                     Err(_) => self.kill(holder).await,
                 },

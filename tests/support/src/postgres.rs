@@ -128,6 +128,8 @@ impl Postgres {
 
     /// Lets every COMMIT take effect from now on, but keeps its answer back, as when a standby that is to confirm it is away.
     /// What happens to such a session leaves whoever waits for the answer in doubt.
+    ///
+    /// The server cannot be stopped in order then: a session that ends drops its temporary table, and waits for that COMMIT, too.
     pub fn hold_commits(&self) {
         self.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
         self.sql("SELECT pg_reload_conf()");
