@@ -35,18 +35,22 @@ async fn small_writes_wait_for_no_acknowledgement() {
     let server = Postgres::start().await.unwrap();
     server.sql("CREATE TABLE t (a int)");
     let mut connection = config(&server.url()).connect().await.unwrap();
-    let begin = Instant::now();
-    for _ in 0..50 {
-        let mut copy = connection.copy_in_raw("COPY t FROM STDIN").await.unwrap();
-        for row in ["1\n", "2\n", "3\n"] {
-            copy.send(row.as_bytes()).await.unwrap();
+    let mut shortest = Duration::MAX;
+    // With 40 ms for each of them it would be 2 s and more, each time; on a busy machine one time may be long.
+    for _ in 0..5 {
+        server.sql("TRUNCATE t");
+        let begin = Instant::now();
+        for _ in 0..50 {
+            let mut copy = connection.copy_in_raw("COPY t FROM STDIN").await.unwrap();
+            for row in ["1\n", "2\n", "3\n"] {
+                copy.send(row.as_bytes()).await.unwrap();
+            }
+            copy.finish().await.unwrap();
         }
-        copy.finish().await.unwrap();
+        shortest = shortest.min(begin.elapsed());
+        assert_eq!(server.sql("SELECT count(*), sum(a) FROM t"), "150|300");
     }
-    let taken = begin.elapsed();
-    // With 40 ms for each of them it would be 2 s and more.
-    assert!(taken < Duration::from_secs(1), "{taken:?}");
-    assert_eq!(server.sql("SELECT count(*), sum(a) FROM t"), "150|300");
+    assert!(shortest < Duration::from_millis(1500), "{shortest:?}");
 }
 
 #[tokio::test]

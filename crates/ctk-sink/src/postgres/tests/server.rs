@@ -6,25 +6,6 @@ use tokio::time::{Instant as Clock, timeout};
 use super::*;
 
 #[tokio::test]
-async fn a_small_transaction_waits_for_no_delayed_acknowledgement() {
-    let world = World::new().await;
-    let mut took = Vec::new();
-    for target in
-        [by_socket(&world, World::settings()).await, world.target(World::settings()).await]
-    {
-        put(&world, &target, 1, &[r#"{"a": 1}"#]).await;
-        let start = Clock::now();
-        for n in 0..20 {
-            put(&world, &target, 1000 * took.len() as u64 + 2 + n, &[r#"{"a": 1}"#]).await;
-        }
-        took.push(start.elapsed() / 20);
-        target.close().await.unwrap();
-    }
-    println!("one row: {:?} by socket, {:?} by TCP", took[0], took[1]);
-    assert!(took[1] < took[0] + Duration::from_millis(20), "{took:?}");
-}
-
-#[tokio::test]
 async fn a_server_that_loses_what_it_confirmed() {
     let mut world = world_with(&[
         ("synchronous_commit", "off"),
@@ -77,7 +58,7 @@ async fn a_user_with_one_connection() {
             both.1.unwrap();
         }
     };
-    assert!(timeout(Duration::from_secs(20), work).await.is_ok(), "a shard waits for ever");
+    assert!(timeout(Duration::from_secs(100), work).await.is_ok(), "a shard waits for ever");
 }
 
 #[tokio::test]
@@ -142,7 +123,7 @@ async fn warnings_of_a_trigger_fill_the_connection() {
             (0..10_000).map(|n| format!(r#"{{"a": {n}, "b": "{long}"}}"#)).collect();
         let records: Vec<_> = records.iter().map(String::as_str).collect();
         let settings = Settings { envelope: Envelope::None, ..World::settings() };
-        let loaded = timeout(Duration::from_secs(30), world.load(settings, &records)).await;
+        let loaded = timeout(Duration::from_secs(100), world.load(settings, &records)).await;
         assert!(loaded.is_ok(), "{level}: both sides wait for the other one to read");
     }
 }
