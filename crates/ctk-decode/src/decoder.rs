@@ -2,10 +2,11 @@
 
 mod record;
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use ctk_flow::{Allowance, Decode, Decoded, Part, Record, ShardId};
 
+use crate::recipe::Recipe;
 use record::{Taken, Work};
 
 /// What a record holds.
@@ -20,6 +21,10 @@ pub enum Format {
     Raw,
     /// Messages of a CloudWatch Logs subscription: a row for each log event.
     CloudWatchLogs,
+    /// Change events of AWS DMS.
+    Dms,
+    /// Change events of DynamoDB.
+    DynamoDb,
 }
 
 /// Whether records are compressed.
@@ -85,12 +90,18 @@ impl Default for DecodeOptions {
 #[derive(Clone, Debug, Default)]
 pub struct Decoder {
     options: DecodeOptions,
+    recipe: Arc<Recipe>,
 }
 
 impl Decoder {
     /// Returns a decoder.
     pub fn new(options: DecodeOptions) -> Self {
-        Self { options }
+        Self { options, recipe: Arc::default() }
+    }
+
+    /// Returns a decoder of change data that goes by a recipe.
+    pub fn with_recipe(options: DecodeOptions, recipe: Recipe) -> Self {
+        Self { options, recipe: Arc::new(recipe) }
     }
 }
 
@@ -103,6 +114,8 @@ impl Decode for Decoder {
             Format::Ndjson => 1,
             Format::Raw => 2,
             Format::CloudWatchLogs => 3,
+            Format::Dms => 4,
+            Format::DynamoDb => 5,
         };
         let is_left = |left: bool, bit: u8| if left { bit } else { 0 };
         format
@@ -117,7 +130,8 @@ impl Decode for Decoder {
         allowance: Allowance,
     ) -> Decoded {
         let bytes: usize = records.iter().map(|record| record.data.len()).sum();
-        let mut work = Work::new(self.options, shard, records.len(), bytes, allowance);
+        let options = (self.options, Arc::clone(&self.recipe));
+        let mut work = Work::new(options, shard, records.len(), bytes, allowance);
         while work.has_room()
             && let Some(record) = records.pop_front()
         {

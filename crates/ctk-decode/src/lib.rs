@@ -28,11 +28,16 @@
 //! assert_eq!(values, [Value::Integer(7), Value::Json(r#"{"room": 1}"#)]);
 //! ```
 
+mod change;
 mod cloudwatch;
 mod columns;
 mod compression;
 mod decoder;
+mod dms;
+mod dynamodb;
 mod json;
 mod kpl;
+mod recipe;
 
 pub use decoder::{Aggregation, Compression, DecodeOptions, Decoder, Format, Layout};
+pub use recipe::{ChangeLayout, Recipe, TableRules};

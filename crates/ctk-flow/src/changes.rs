@@ -1,4 +1,5 @@
-//! The language between decoding and sinks: rows to insert, and records that could not be decoded.
+//! The language between decoding and sinks: rows to insert, changes of rows and of tables, and records that could not be
+//! decoded.
 //!
 //! A [`Changes`] owns everything in two arenas (text and bytes) and a flat list of cells, so that a batch of 10,000
 //! records costs a handful of allocations, can be sent to a writer task, and needs no lifetime in any trait
@@ -7,6 +8,7 @@
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use crate::{
+    change::{Action, Parts, SourceTable, TableChange, TableId},
     dead_letter::{DeadLetter, Origin},
     record::ShardId,
 };
@@ -77,12 +79,30 @@ struct RowEnd {
     cells: u32,
 }
 
-/// One row to insert.
+/// What is asked for with a row, beside inserting it.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    table: TableId,
+    what: What,
+    parts: Parts,
+    payload: Span,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Put,
+    Patch,
+    Delete,
+    Table(u32),
+}
+
+/// One row to insert, or one change.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
     changes: &'a Changes,
     end: RowEnd,
     first: u32,
+    asked: Option<Asked>,
 }
 
 impl<'a> Row<'a> {
@@ -103,6 +123,82 @@ impl<'a> Row<'a> {
             .iter()
             .map(move |(column, cell)| (*column, changes.value(*cell)))
     }
+
+    /// Returns what is asked for; `None` where the row is to be inserted.
+    pub fn change(&self) -> Option<Change<'a>> {
+        self.asked.map(|asked| Change { row: *self, asked })
+    }
+}
+
+/// A change of one row, or of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    row: Row<'a>,
+    asked: Asked,
+}
+
+/// What a change asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Asks<'a> {
+    /// See [`Action::Put`].
+    Put,
+    /// See [`Action::Patch`].
+    Patch,
+    /// See [`Action::Delete`].
+    Delete,
+    /// See [`Action::Table`].
+    Table(&'a TableChange),
+}
+
+impl<'a> Change<'a> {
+    /// Returns the table; [`Changes::tables`] has its name.
+    pub fn table(&self) -> TableId {
+        self.asked.table
+    }
+
+    /// Returns what it asks for.
+    pub fn asks(&self) -> Asks<'a> {
+        match self.asked.what {
+            What::Put => Asks::Put,
+            What::Patch => Asks::Patch,
+            What::Delete => Asks::Delete,
+            What::Table(index) => Asks::Table(&self.row.changes.of_tables[index as usize]),
+        }
+    }
+
+    /// Returns true when the record says which of its columns are the key.
+    pub fn tells_key(&self) -> bool {
+        self.asked.parts.key > 0
+    }
+
+    /// Returns the columns as they were before, as far as the record tells.
+    pub fn before(&self) -> impl Iterator<Item = (ColumnId, Value<'a>)> + use<'a> {
+        self.row.cells().take(self.asked.parts.before as usize)
+    }
+
+    /// Returns the columns of the key, where the record says that they are it.
+    pub fn key(&self) -> impl Iterator<Item = (ColumnId, Value<'a>)> + use<'a> {
+        let Parts { before, key, .. } = self.asked.parts;
+        self.row.cells().skip(before as usize).take(key as usize)
+    }
+
+    /// Returns the columns of the row: those of the key first, where the record says which they are.
+    pub fn data(&self) -> impl Iterator<Item = (ColumnId, Value<'a>)> + use<'a> {
+        let Parts { before, aux, .. } = self.asked.parts;
+        let all = self.row.end.cells - self.row.first;
+        self.row.cells().take((all - aux) as usize).skip(before as usize)
+    }
+
+    /// Returns the columns that not every database can keep among the others.
+    pub fn aux(&self) -> impl Iterator<Item = (ColumnId, Value<'a>)> + use<'a> {
+        let all = self.row.end.cells - self.row.first;
+        self.row.cells().skip((all - self.asked.parts.aux) as usize)
+    }
+
+    /// Returns the record as it came, for a dead letter.
+    pub fn payload(&self) -> &'a [u8] {
+        &self.row.changes.bytes[self.asked.payload.range()]
+    }
 }
 
 /// The changes that one batch of one shard asks for.
@@ -119,6 +215,11 @@ pub struct Changes {
     origins: Vec<Origin>,
     cells: Vec<(ColumnId, Cell)>,
     rows: Vec<RowEnd>,
+    /// One for each row, or none at all.
+    asked: Vec<Asked>,
+    tables: Vec<SourceTable>,
+    table_ids: HashMap<String, HashMap<String, TableId>>,
+    of_tables: Vec<TableChange>,
     dead_letters: Vec<DeadLetter>,
     units: u64,
     filtered: u64,
@@ -138,6 +239,10 @@ impl Changes {
             origins: Vec::with_capacity(records),
             cells: Vec::with_capacity(records * 8),
             rows: Vec::with_capacity(records),
+            asked: Vec::new(),
+            tables: Vec::new(),
+            table_ids: HashMap::new(),
+            of_tables: Vec::new(),
             dead_letters: Vec::new(),
             units: 0,
             filtered: 0,
@@ -153,6 +258,11 @@ impl Changes {
     /// Returns the names of the columns; [`ColumnId`] is an index into it.
     pub fn columns(&self) -> &[Arc<str>] {
         &self.columns
+    }
+
+    /// Returns the tables that changes are of; [`TableId`] is an index into it.
+    pub fn tables(&self) -> &[SourceTable] {
+        &self.tables
     }
 
     /// Returns how many units came in: records, or the parts of records that hold several.
@@ -190,6 +300,7 @@ impl Changes {
         self.size()
             + self.cells.len() * size_of::<(ColumnId, Cell)>()
             + self.rows.len() * size_of::<RowEnd>()
+            + self.asked.len() * size_of::<Asked>()
             + self.origins.len() * size_of::<Origin>()
             + self.dead_letters.len() * size_of::<DeadLetter>()
             + self.beside
@@ -208,7 +319,7 @@ impl Changes {
     /// Returns the row at `index`, which is below [`Self::len`].
     pub fn row(&self, index: usize) -> Row<'_> {
         let first = if index == 0 { 0 } else { self.rows[index - 1].cells };
-        Row { changes: self, end: self.rows[index], first }
+        Row { changes: self, end: self.rows[index], first, asked: self.asked.get(index).copied() }
     }
 
     fn value(&self, cell: Cell) -> Value<'_> {
@@ -284,6 +395,45 @@ impl Changes {
         self.rows.push(RowEnd { origin, sub_sequence, cells: small(self.cells.len()) });
     }
 
+    /// Returns the id of a table, new ones included.
+    pub fn table(&mut self, schema: &str, table: &str) -> TableId {
+        if let Some(id) = self.table_ids.get(schema).and_then(|tables| tables.get(table)) {
+            return *id;
+        }
+        let id = TableId(small(self.tables.len()));
+        self.beside += 2 * (schema.len() + table.len()) + 128;
+        self.tables.push(SourceTable { schema: schema.to_owned(), table: table.to_owned() });
+        self.table_ids.entry(schema.to_owned()).or_default().insert(table.to_owned(), id);
+        id
+    }
+
+    /// Ends the change that is being built: like [`Self::end_row`], and what it asks for of which table. `parts` says what the
+    /// cells are; `payload` is the record as it came. Either all rows are ended so, or none.
+    pub fn end_change(
+        &mut self,
+        sub_sequence: u32,
+        table: TableId,
+        action: Action,
+        parts: Parts,
+        payload: &[u8],
+    ) {
+        let what = match action {
+            Action::Put => What::Put,
+            Action::Patch => What::Patch,
+            Action::Delete => What::Delete,
+            Action::Table(change) => {
+                self.beside += change.size();
+                self.of_tables.push(change);
+                What::Table(small(self.of_tables.len() - 1))
+            }
+        };
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(payload);
+        let payload = Span { start: small(start), end: small(self.bytes.len()) };
+        self.asked.push(Asked { table, what, parts, payload });
+        self.end_row(sub_sequence);
+    }
+
     /// Forgets the members added since the last row ended: the unit turned out to be none.
     pub fn abandon_row(&mut self) {
         self.cells.truncate(self.rows.last().map_or(0, |row| row.cells as usize));
@@ -319,6 +469,40 @@ fn small(n: usize) -> u32 {
 mod tests {
     use super::*;
     use crate::record::Sequence;
+
+    #[test]
+    fn changes_come_back_as_they_were_built() {
+        let mut changes = Changes::new(ShardId::new("s"), 1, 100);
+        changes.push_origin(origin("1"));
+        let table = changes.table("shop", "orders");
+        assert_eq!(changes.table("shop", "orders"), table);
+        let other = changes.table("", "orders");
+        assert_ne!(other, table);
+        let (id, total, tags) =
+            (changes.column("id"), changes.column("total"), changes.column("tags"));
+        changes.cell(id, Value::Integer(1));
+        changes.cell(id, Value::Integer(2));
+        changes.cell(total, Value::Decimal("1.50"));
+        changes.cell(tags, Value::Json("[1, \"a\"]"));
+        let parts = Parts { before: 1, key: 1, aux: 1 };
+        changes.end_change(0, table, Action::Patch, parts, b"first");
+        let drop = Action::Table(TableChange::Drop);
+        changes.end_change(1, other, drop, Parts::default(), b"second");
+
+        let all: Vec<_> = changes.rows().filter_map(|row| row.change()).collect();
+        let [first, second] = all.as_slice() else { panic!("{all:?}") };
+        assert_eq!((first.table(), first.asks()), (table, Asks::Patch));
+        assert_eq!(first.before().collect::<Vec<_>>(), [(id, Value::Integer(1))]);
+        assert_eq!(first.key().collect::<Vec<_>>(), [(id, Value::Integer(2))]);
+        assert_eq!(
+            first.data().collect::<Vec<_>>(),
+            [(id, Value::Integer(2)), (total, Value::Decimal("1.50"))]
+        );
+        assert_eq!(first.aux().collect::<Vec<_>>(), [(tags, Value::Json("[1, \"a\"]"))]);
+        assert_eq!((first.payload(), second.payload()), (&b"first"[..], &b"second"[..]));
+        assert_eq!((second.table(), second.asks()), (other, Asks::Table(&TableChange::Drop)));
+        assert_eq!(second.data().count(), 0);
+    }
 
     fn origin(sequence: &str) -> Origin {
         Origin {

@@ -31,7 +31,13 @@ pub enum Reason {
     BadCompression,
     /// The payload grows beyond `max_record_bytes`.
     TooLarge,
-    /// The target refused the row.
+    /// The record is no change of AWS DMS.
+    NotDms,
+    /// The record is no change of DynamoDB.
+    NotDynamoDb,
+    /// Which row is to be changed is not known: the table has no key, or the record lacks a part of it.
+    NoKey,
+    /// The target refused the row, or the change of the table.
     Refused,
 }
 
@@ -43,6 +49,9 @@ impl Reason {
             Self::NotCloudWatchLogs => "not_cloudwatch_logs",
             Self::BadCompression => "bad_compression",
             Self::TooLarge => "too_large",
+            Self::NotDms => "not_dms",
+            Self::NotDynamoDb => "not_dynamodb",
+            Self::NoKey => "no_key",
             Self::Refused => "refused",
         }
     }

@@ -126,6 +126,7 @@
 //! ```
 
 mod budget;
+mod change;
 mod changes;
 mod dead_letter;
 mod ledger;
@@ -134,7 +135,10 @@ mod record;
 mod run;
 
 pub use budget::{Budget, Reserved};
-pub use changes::{Changes, ColumnId, Row, Value};
+pub use change::{
+    Action, ColumnDef, ColumnKind, Parts, SourceTable, TableChange, TableDef, TableId,
+};
+pub use changes::{Asks, Change, Changes, ColumnId, Row, Value};
 pub use dead_letter::{DeadLetter, Origin, Reason};
 pub use ledger::{Ledger, ShardCount, ShardState, Totals};
 pub use ports::{

@@ -9,12 +9,12 @@
 
 mod payload;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use ctk_flow::{Allowance, Changes, Origin, Record, Sequence, ShardId};
 
 use super::{Aggregation, DecodeOptions, Format};
-use crate::{json::Json, kpl::Aggregate};
+use crate::{json::Json, kpl::Aggregate, recipe::Recipe};
 
 /// What [`Changes`] may hold, and what a record may grow to: their spans are 32 bits wide.
 const MOST: usize = 1024 * 1024 * 1024;
@@ -66,6 +66,7 @@ enum Last {
 /// What is being made of some records.
 pub(super) struct Work {
     options: DecodeOptions,
+    recipe: Arc<Recipe>,
     allowance: Allowance,
     changes: Changes,
     json: Json,
@@ -75,7 +76,7 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn new(
-        options: DecodeOptions,
+        (options, recipe): (DecodeOptions, Arc<Recipe>),
         shard: &ShardId,
         records: usize,
         bytes: usize,
@@ -84,6 +85,7 @@ impl Work {
         let bytes = bytes.min(allowance.bytes);
         Self {
             options,
+            recipe,
             allowance: Allowance { bytes: allowance.bytes.min(MOST), ..allowance },
             changes: Changes::new(shard.clone(), records, bytes),
             json: Json::default(),

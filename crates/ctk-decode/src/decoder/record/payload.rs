@@ -9,8 +9,10 @@ use super::{
     Flow, MOST, Units, Work,
 };
 use crate::{
+    change::{self, Read},
     cloudwatch::{Message, Problem},
     compression::{ExpandError, Kind},
+    dms, dynamodb,
     json::{DATA, Json, NotJson},
 };
 
@@ -23,7 +25,7 @@ impl Work {
         units: &mut Units,
     ) -> Flow {
         let read = match self.options.format {
-            Format::Json | Format::Raw => {
+            Format::Json | Format::Raw | Format::Dms | Format::DynamoDb => {
                 if units.skip() {
                     return Flow::Done;
                 }
@@ -144,6 +146,11 @@ impl Work {
             Ok(expanded) => {
                 let bytes = expanded.as_deref().unwrap_or(&data);
                 let read = match self.options.format {
+                    Format::Dms | Format::DynamoDb => {
+                        self.change(bytes, origin, units);
+                        self.keep(expanded);
+                        return Ok(());
+                    }
                     Format::Raw => {
                         let column = self.changes.column(DATA);
                         self.changes.cell(column, Value::Bytes(bytes));
@@ -169,6 +176,32 @@ impl Work {
             }
         }
         Ok(())
+    }
+
+    /// Takes a payload that is one change.
+    fn change(&mut self, payload: &[u8], origin: Origin, units: &mut Units) {
+        let read = match self.options.format {
+            Format::DynamoDb => dynamodb::read,
+            _ => dms::read,
+        };
+        // Before it, since what ends is of the last origin.
+        self.changes.push_origin(origin);
+        match read(payload, &self.recipe, units.seen, &mut self.changes) {
+            Ok(read) => {
+                self.changes.unit();
+                units.next();
+                if read == Read::Filtered {
+                    self.changes.filter();
+                }
+            }
+            Err(change::Refused { reason, error }) => {
+                self.changes.abandon_row();
+                let origin = self.changes.origins().last().cloned();
+                if let Some(origin) = origin {
+                    self.push_letter(payload.to_vec(), origin, (reason, error), units);
+                }
+            }
+        }
     }
 
     /// Takes a payload of which nothing but a dead letter can be made.

@@ -1,0 +1,63 @@
+//! A recipe: what the user wants of single tables of a change stream (`--transformation FILE`).
+
+use std::collections::HashMap;
+
+/// What is wanted of tables. The default wants nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recipe {
+    /// By container (a schema) and table.
+    tables: HashMap<String, HashMap<String, TableRules>>,
+    /// The schema that all tables go to, when the user wants one: a container may be that one as well.
+    target_schema: Option<String>,
+}
+
+/// What is wanted of one table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableRules {
+    /// How its rows are laid out; `None` leaves that to the kind of stream.
+    pub layout: Option<ChangeLayout>,
+    /// Changes of the table itself are left out.
+    pub ignore_ddl: bool,
+    /// The columns of its key, as the source names them.
+    pub key: Vec<String>,
+    /// Columns whose texts are JSON.
+    pub json: Vec<String>,
+    /// Columns that get another name: the old and the new one.
+    pub renamed: Vec<(String, String)>,
+    /// Members that are left out.
+    pub ignored: Vec<String>,
+    /// Members that become lists, if they are none.
+    pub to_list: Vec<String>,
+    /// Members that become text.
+    pub to_text: Vec<String>,
+}
+
+/// How the rows of a table are laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChangeLayout {
+    /// A column for each column of the source.
+    #[default]
+    Direct,
+    /// The columns `pk`, `data` and `aux`, each an object.
+    Universal,
+}
+
+impl Recipe {
+    /// Returns what is wanted of a table of the source; `None` where the recipe does not name it.
+    pub fn rules(&self, schema: &str, table: &str) -> Option<&TableRules> {
+        let of = |schema: &str| self.tables.get(schema).and_then(|tables| tables.get(table));
+        of(schema).or_else(|| self.target_schema.as_deref().and_then(of))
+    }
+
+    /// Returns all tables that it names: container, table, and what is wanted.
+    pub fn tables(&self) -> impl Iterator<Item = (&str, &str, &TableRules)> {
+        self.tables.iter().flat_map(|(schema, tables)| {
+            tables.iter().map(move |(table, rules)| (schema.as_str(), table.as_str(), rules))
+        })
+    }
+
+    /// Takes containers for the schema of the target, too.
+    pub fn with_target_schema(self, target_schema: Option<String>) -> Self {
+        Self { target_schema, ..self }
+    }
+}
