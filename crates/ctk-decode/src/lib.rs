@@ -40,4 +40,4 @@ mod kpl;
 mod recipe;
 
 pub use decoder::{Aggregation, Compression, DecodeOptions, Decoder, Format, Layout};
-pub use recipe::{ChangeLayout, Recipe, TableRules};
+pub use recipe::{ChangeLayout, Recipe, RecipeError, TableRules};
