@@ -8,13 +8,16 @@
 mod escape;
 mod members;
 mod scan;
+mod walk;
 
 use ctk_flow::{Changes, ColumnId, Value};
 use thiserror::Error;
 
 use crate::columns::ColumnOrder;
 pub(crate) use members::{Array, Member, Members};
-use scan::{Scanner, Text, Token};
+use scan::Scanner;
+pub(crate) use scan::{Text, Token};
+pub(crate) use walk::{Walk, number};
 
 /// The column of a value that is no object.
 pub(crate) const DATA: &str = "data";

@@ -1,12 +1,15 @@
 //! Payloads: from the bytes of a record to changes. Pure: no I/O, no clock, no failure.
 //!
 //! ```text
-//! record ─► aggregate (KPL) ─► compression (by magic bytes, limited) ─► json | ndjson | raw | cloudwatch-logs ─► Changes
+//! record ─► aggregate (KPL) ─► compression (by magic bytes, limited) ─► json | ndjson | raw | cloudwatch-logs | dms | dynamodb ─► Changes
 //! ```
 //!
 //! A record holds one unit or several (of an aggregate, lines, log events). Every unit ends as exactly one row, one dead letter, or one filtered unit;
 //! nothing is dropped, nothing panics, whatever the bytes are. Numbers keep their text and nested values stay JSON text, so
 //! nothing is rounded before a sink knows its column.
+//!
+//! Records of change data ([`Format::Dms`], [`Format::DynamoDb`]) are one change each: of a row, or of a table. A [`Recipe`] says
+//! what the user wants of single tables; it is read as strictly as an address, and names the line of what it refuses.
 //!
 //! [`Decoder`] is the [`ctk_flow::Decode`] of a run, [`DecodeOptions`] what it goes by. It waits
 //! for nothing, and keeps no state between two calls, so one serves all shards. Sizes are bytes.

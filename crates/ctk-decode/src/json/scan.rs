@@ -12,16 +12,16 @@ pub(super) const MAX_DEPTH: usize = 512;
 
 /// A string as written, without its quotation marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Text<'a> {
+pub(crate) struct Text<'a> {
     /// As written.
-    pub(super) raw: &'a str,
+    pub(crate) raw: &'a str,
     /// Whether there are escapes in it.
     pub(super) escaped: bool,
 }
 
 /// A value, as far as it is looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Token<'a> {
+pub(crate) enum Token<'a> {
     Null,
     Bool(bool),
     /// Digits, perhaps with a sign.
@@ -71,16 +71,52 @@ impl<'a> Scanner<'a> {
     /// Returns the next member of the object that was stepped into; `None` behind the last.
     #[inline]
     pub(super) fn member(&mut self, first: bool) -> Result<Option<(Text<'a>, Token<'a>)>, NotJson> {
+        match self.next_name(first)? {
+            Some(name) => Ok(Some((name, self.value()?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the name of the next member, whose value is to be taken or stepped into; `None` when it stepped out of the object.
+    #[inline]
+    pub(super) fn next_name(&mut self, first: bool) -> Result<Option<Text<'a>>, NotJson> {
         self.space();
         if self.eat(b'}') {
+            self.outer = self.outer.saturating_sub(1);
             return Ok(None);
         }
         if !first {
             self.expect(b',', "a comma or a closing brace is missing")?;
             self.space();
         }
-        let name = self.name()?;
-        Ok(Some((name, self.value()?)))
+        self.name().map(Some)
+    }
+
+    /// Returns true before the next element of an array, which is to be taken or stepped into; false when it stepped out of it.
+    pub(super) fn has_element(&mut self, first: bool) -> Result<bool, NotJson> {
+        self.space();
+        if self.eat(b']') {
+            self.outer = self.outer.saturating_sub(1);
+            return Ok(false);
+        }
+        if !first {
+            self.expect(b',', "a comma or a closing bracket is missing")?;
+            self.space();
+        }
+        Ok(true)
+    }
+
+    /// Steps into the object or array that begins with `open`, if there is one here, at any depth.
+    pub(super) fn enter(&mut self, open: u8) -> Result<bool, NotJson> {
+        if self.peek() != Some(open) {
+            return Ok(false);
+        }
+        if self.outer == MAX_DEPTH {
+            return Err(self.error("nested too deeply"));
+        }
+        self.at += 1;
+        self.outer += 1;
+        Ok(true)
     }
 
     /// Steps into an array, if there is one.
@@ -92,15 +128,7 @@ impl<'a> Scanner<'a> {
 
     /// Returns the next element of the array that was stepped into, as written; `None` behind the last.
     pub(super) fn element(&mut self, first: bool) -> Result<Option<&'a str>, NotJson> {
-        self.space();
-        if self.eat(b']') {
-            return Ok(None);
-        }
-        if !first {
-            self.expect(b',', "a comma or a closing bracket is missing")?;
-            self.space();
-        }
-        self.raw_value().map(Some)
+        if self.has_element(first)? { self.raw_value().map(Some) } else { Ok(None) }
     }
 
     /// Returns the value that stands here.
