@@ -325,6 +325,40 @@ fn contradictions_are_refused() {
     );
 }
 
+#[test]
+fn each_contradicting_pair_is_refused() {
+    let sections = |name: &str| match name {
+        "pk" => "  pk: {rules: [{pointer: /a}]}\n",
+        "map" => "  map: {rules: [{pointer: /a, type: map}]}\n",
+        "ignore_field" => "ignore_field: [a], ",
+        "convert_list" => "convert_list: [a], ",
+        _ => "convert_string: [a], ",
+    };
+    let both = |one: &str, other: &str| {
+        let (outside, inside): (Vec<_>, Vec<_>) =
+            [one, other].map(sections).into_iter().partition(|text| text.starts_with("  "));
+        rules(&format!("{}  treatment: {{{}}}\n", outside.concat(), inside.concat()))
+    };
+    for (one, other) in [
+        ("pk", "ignore_field"),
+        ("pk", "convert_list"),
+        ("map", "ignore_field"),
+        ("map", "convert_string"),
+        ("ignore_field", "convert_list"),
+        ("ignore_field", "convert_string"),
+        ("convert_list", "convert_string"),
+    ] {
+        let error = both(one, other).unwrap_err();
+        assert!(
+            error.contains("`a` stands in ") && error.contains(other),
+            "{one} {other}: {error}"
+        );
+    }
+    for (one, other) in [("pk", "map"), ("pk", "convert_string"), ("map", "convert_list")] {
+        assert!(both(one, other).is_ok(), "{one} {other}");
+    }
+}
+
 /// Memory and time: what aliases make of a text is limited before it is walked through.
 #[test]
 fn aliases_do_not_explode() {
