@@ -59,6 +59,7 @@
 //! # Ok(()) }
 //! ```
 
+mod cdc;
 mod columns;
 pub mod config;
 pub mod cratedb;
