@@ -59,7 +59,7 @@
 //! # Ok(()) }
 //! ```
 
-mod cdc;
+pub mod cdc;
 mod columns;
 pub mod config;
 pub mod cratedb;

@@ -6,6 +6,7 @@ use super::cell::Cell;
 use crate::{
     SinkError,
     columns::{Columns, Naming},
+    names,
 };
 
 /// The name of a table in the target.
@@ -100,7 +101,8 @@ pub(crate) enum Op {
     /// The row with this key goes, if it is there.
     Delete,
     /// The row gets another key, and these columns; where there is no row with the old key, it is a [`Self::Patch`] of the new
-    /// one. A row that has the new key already gives way, if there is one with the old key.
+    /// one. A row that has the new key already is the same row, from a later time, since the change comes once more: it stays,
+    /// and gets these columns, and the one with the old key goes.
     Move,
 }
 
@@ -128,6 +130,9 @@ pub(crate) trait Store: Send {
 
     /// How it reads the names of columns.
     const NAMING: Naming;
+
+    /// The key of rows that have none in the source.
+    const MESSAGE_ID: &'static str = names::MESSAGE_ID;
 
     /// Returns the schema of tables that have none in the source; none when the database has no schemas.
     fn default_schema(&self) -> Option<&'static str>;
