@@ -25,7 +25,7 @@ use crate::{
 use record::Record;
 use row::Row;
 
-/// What is asked for of which rows.
+/// What is asked for of a row.
 #[derive(Clone, Copy)]
 enum Operation {
     /// Full load and insert.
@@ -54,44 +54,27 @@ pub(crate) fn read(
     let operation = record.operation.as_deref().ok_or_else(|| {
         not_dms(if record.is_object { "metadata.operation is missing" } else { "no object" })
     })?;
-    let known = match operation {
+    let operation = normal(operation);
+    let of_row = match &*operation {
         "load" | "insert" => Some(Operation::Put),
         "update" => Some(Operation::Patch),
         "delete" => Some(Operation::Delete),
+        _ if is_of_transactions(&operation) => return Ok(Read::Filtered),
         _ => None,
     };
-    // Other spellings are rare: the usual ones cost no copy.
-    let words = if known.is_some() { Cow::Borrowed(operation) } else { normal(operation) };
-    let known = known.or(match &*words {
-        "load" | "insert" => Some(Operation::Put),
-        "update" => Some(Operation::Patch),
-        "delete" => Some(Operation::Delete),
-        _ => None,
-    });
-    if known.is_none() && is_of_transactions(&words) {
-        return Ok(Read::Filtered);
-    }
     let (schema, table) = record.names()?;
     let rules = recipe.rules(schema, table);
-    let Some(known) = known else {
-        let Some(change) = table::change(&words, &record, rules)? else {
-            return Ok(Read::Filtered);
-        };
-        let (schema, table) =
-            change.of.as_ref().map_or((schema, table), |of| (&of.schema, &of.table));
-        let table = changes.table(schema, table);
-        changes.end_change(
-            sub_sequence,
-            table,
-            Action::Table(change.what),
-            Parts::default(),
-            payload,
-        );
+    if let Some(of_row) = of_row {
+        let (action, parts) = cells(of_row, &record, rules, &mut Row { json, changes })?;
+        let table = table_id(changes, schema, table);
+        changes.end_change(sub_sequence, table, action, parts, payload);
         return Ok(Read::Change);
+    }
+    let Some((of, change)) = table::change(&operation, &record, rules)? else {
+        return Ok(Read::Filtered);
     };
-    let (action, parts) = cells(known, &record, rules, &mut Row { json, changes })?;
-    let table = table_id(changes, schema, table);
-    changes.end_change(sub_sequence, table, action, parts, payload);
+    let table = changes.table(&of.schema, &of.table);
+    changes.end_change(sub_sequence, table, Action::Table(change), Parts::default(), payload);
     Ok(Read::Change)
 }
 
@@ -150,10 +133,12 @@ fn is_of_transactions(operation: &str) -> bool {
     matches!(rest, "begin" | "start" | "commit" | "end")
 }
 
-/// Returns an operation as AWS spells it.
+/// Returns an operation as AWS spells it: at the cost of a copy only where it comes otherwise.
 fn normal(operation: &str) -> Cow<'_, str> {
-    let plain = operation.trim().to_ascii_lowercase();
-    plain.replace(['_', ' '], "-").into()
+    if operation.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
+        return Cow::Borrowed(operation);
+    }
+    operation.trim().to_ascii_lowercase().replace(['_', ' '], "-").into()
 }
 
 fn not_dms(error: &str) -> Refused {

@@ -8,6 +8,23 @@ use crate::json::{Member, Members, NotJson, Token};
 /// How many members the row of a usual table has.
 const USUAL: usize = 16;
 
+/// What metadata says of every record.
+const USUAL_METADATA: &[&str] = &[
+    "timestamp",
+    "record-type",
+    "operation",
+    "schema-name",
+    "table-name",
+    "partition-key-type",
+    "partition-key-value",
+    "commit-timestamp",
+    "transaction-id",
+    "transaction-record-id",
+    "prev-transaction-id",
+    "prev-transaction-record-id",
+    "stream-position",
+];
+
 /// A record, borrowed from its bytes. Of members that come twice, the last counts.
 #[derive(Debug, Default)]
 pub(super) struct Record<'a> {
@@ -17,8 +34,6 @@ pub(super) struct Record<'a> {
     pub(super) operation: Option<Cow<'a, str>>,
     schema: Option<Cow<'a, str>>,
     table: Option<Cow<'a, str>>,
-    /// `metadata` where it was walked over, for what is rarely asked.
-    pub(super) metadata: Vec<Member<'a>>,
     /// `data`, if that is an object.
     pub(super) data: Option<Vec<Member<'a>>>,
     /// `control`.
@@ -27,12 +42,13 @@ pub(super) struct Record<'a> {
     /// Objects that DMS knows no name for.
     others: Vec<Token<'a>>,
     wrapped: Option<Cow<'a, str>>,
+    bytes: &'a [u8],
 }
 
 impl<'a> Record<'a> {
     /// Takes a record apart. Bytes that are another JSON value are a record in which everything is missing.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, NotJson> {
-        let mut record = Self::default();
+        let mut record = Self { bytes, ..Self::default() };
         let Some(mut members) = Members::of(bytes)? else { return Ok(record) };
         record.is_object = true;
         while let Some(name) = members.next_name()? {
@@ -64,22 +80,11 @@ impl<'a> Record<'a> {
 
     fn take_metadata(&mut self, members: &mut Members<'a>) -> Result<(), NotJson> {
         (self.operation, self.schema, self.table) = (None, None, None);
-        self.metadata.clear();
         members.each(|member| match &*member.name() {
             "operation" => self.operation = member.text().filter(|text| !text.trim().is_empty()),
             "schema-name" => self.schema = member.text(),
             "table-name" => self.table = member.text(),
-            "timestamp"
-            | "commit-timestamp"
-            | "record-type"
-            | "partition-key-type"
-            | "partition-key-value"
-            | "transaction-id"
-            | "transaction-record-id"
-            | "prev-transaction-id"
-            | "prev-transaction-record-id"
-            | "stream-position" => {}
-            _ => self.metadata.push(member),
+            _ => {}
         })?;
         Ok(())
     }
@@ -98,6 +103,24 @@ impl<'a> Record<'a> {
             None if is_bookkeeping(table) => Ok(("", table)),
             None => Err(not_dms("metadata.schema-name is missing")),
         }
+    }
+
+    /// Returns what metadata says beside what it says of every record: looked for again, since it is rarely asked for.
+    pub(super) fn more_metadata(&self) -> Vec<Member<'a>> {
+        let mut more = Vec::new();
+        let Ok(Some(mut members)) = Members::of(self.bytes) else { return more };
+        while let Ok(Some(name)) = members.next_name() {
+            let is_metadata = &*name.plain() == "metadata";
+            let walked = members.each(|member| {
+                if is_metadata && !USUAL_METADATA.contains(&&*member.name()) {
+                    more.push(member);
+                }
+            });
+            if walked.is_err() {
+                break;
+            }
+        }
+        more
     }
 
     /// Returns the row as it was before, as far as it is told.

@@ -12,19 +12,8 @@ use super::{
 };
 use crate::recipe::TableRules;
 
-/// A change of a table.
-#[derive(Debug)]
-pub(super) struct Change {
-    pub(super) what: TableChange,
-    /// The table, where it is another than metadata names.
-    pub(super) of: Option<SourceTable>,
-}
-
-impl From<TableChange> for Change {
-    fn from(what: TableChange) -> Self {
-        Self { what, of: None }
-    }
-}
+/// A change of a table, and of which: metadata may name another.
+type Change = (SourceTable, TableChange);
 
 #[derive(Clone, Copy)]
 enum Operation {
@@ -58,7 +47,7 @@ pub(super) fn change(
     if rules.is_some_and(|rules| rules.ignore_ddl) {
         return Ok(None);
     }
-    let told = Told::read(record.control, &record.metadata);
+    let told = Told::read(record.control, &record.more_metadata());
     let change = match operation {
         Operation::Create => {
             let def = told.table_def.as_ref().map(|def| def::table_by_rules(def, rules));
@@ -72,7 +61,9 @@ pub(super) fn change(
         Operation::RenameColumn => rename_column(&told, rules)?,
         Operation::ChangeColumn => change_column(&told, rules)?,
     };
-    Ok(change.map(Change::from))
+    let (schema, table) = record.names()?;
+    let of = SourceTable { schema: schema.to_owned(), table: table.to_owned() };
+    Ok(change.map(|change| (of, change)))
 }
 
 /// Metadata has one of the names, be it the old or the new one; the other is told beside it.
@@ -97,7 +88,7 @@ fn rename_table(record: &Record<'_>, told: &Told) -> Result<Change, Refused> {
     if old == new {
         return Err(not_dms("rename-table: the old name and the new one are the same"));
     }
-    Ok(Change { what: TableChange::Rename(new), of: Some(old) })
+    Ok((old, TableChange::Rename(new)))
 }
 
 fn add_column(told: &Told, rules: Option<&TableRules>) -> Result<Option<TableChange>, Refused> {
