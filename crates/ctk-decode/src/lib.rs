@@ -2,11 +2,19 @@
 //!
 //! ```text
 //! record ─► aggregate (KPL) ─► compression (by magic bytes, limited) ─► json | ndjson | raw | cloudwatch-logs ─► Changes
+//!                                                                    ─► dms | dynamodb, by a recipe
 //! ```
 //!
 //! A record holds one unit or several (of an aggregate, lines, log events). Every unit ends as exactly one row, one dead letter, or one filtered unit;
 //! nothing is dropped, nothing panics, whatever the bytes are. Numbers keep their text and nested values stay JSON text, so
 //! nothing is rounded before a sink knows its column.
+//!
+//! Change data is one change a record, of a row or of a table:
+//!
+//! - [`Format::Dms`]: what AWS DMS writes to a stream, plain or wrapped as AWS Lambda gets it; all its operations, its DDL included;
+//! - [`Format::DynamoDb`]: what DynamoDB writes to a stream.
+//!
+//! [`Recipe`] says what is wanted of single tables. Columns keep the names of the source, unless the recipe gives them others.
 //!
 //! [`Decoder`] is the [`ctk_flow::Decode`] of a run, [`DecodeOptions`] what it goes by. It waits
 //! for nothing, and keeps no state between two calls, so one serves all shards. Sizes are bytes.

@@ -12,16 +12,16 @@ pub(super) const MAX_DEPTH: usize = 512;
 
 /// A string as written, without its quotation marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Text<'a> {
+pub(crate) struct Text<'a> {
     /// As written.
-    pub(super) raw: &'a str,
+    pub(crate) raw: &'a str,
     /// Whether there are escapes in it.
-    pub(super) escaped: bool,
+    pub(crate) escaped: bool,
 }
 
 /// A value, as far as it is looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Token<'a> {
+pub(crate) enum Token<'a> {
     Null,
     Bool(bool),
     /// Digits, perhaps with a sign.
@@ -68,9 +68,21 @@ impl<'a> Scanner<'a> {
         object
     }
 
+    /// Steps out of an object behind its last member, back into the one that it is a member of.
+    pub(super) fn end_object(&mut self) {
+        self.outer = self.outer.saturating_sub(1);
+    }
+
     /// Returns the next member of the object that was stepped into; `None` behind the last.
     #[inline]
     pub(super) fn member(&mut self, first: bool) -> Result<Option<(Text<'a>, Token<'a>)>, NotJson> {
+        let Some(name) = self.member_name(first)? else { return Ok(None) };
+        Ok(Some((name, self.value()?)))
+    }
+
+    /// Returns the name of the next member, before whose value it stops; `None` behind the last.
+    #[inline]
+    pub(super) fn member_name(&mut self, first: bool) -> Result<Option<Text<'a>>, NotJson> {
         self.space();
         if self.eat(b'}') {
             return Ok(None);
@@ -79,8 +91,7 @@ impl<'a> Scanner<'a> {
             self.expect(b',', "a comma or a closing brace is missing")?;
             self.space();
         }
-        let name = self.name()?;
-        Ok(Some((name, self.value()?)))
+        self.name().map(Some)
     }
 
     /// Steps into an array, if there is one.
