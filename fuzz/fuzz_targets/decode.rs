@@ -7,7 +7,10 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u8, u8, &[u8])| {
     let (choice, units, data) = input;
-    let formats = [Format::Json, Format::Ndjson, Format::Raw, Format::CloudWatchLogs];
+    let formats = match choice & 32 {
+        0 => [Format::Json, Format::Ndjson, Format::Raw, Format::CloudWatchLogs],
+        _ => [Format::Dms, Format::DynamoDb, Format::Dms, Format::DynamoDb],
+    };
     let options = DecodeOptions {
         format: formats[usize::from(choice & 3)],
         compression: if choice & 4 == 0 { Compression::Auto } else { Compression::None },

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{DecodeError, Engine as _, engine::general_purpose::STANDARD};
 use ctk_flow::Reason;
 
 use crate::json::{NotJson, Token, Walk};
@@ -23,59 +23,42 @@ pub(crate) struct Refused {
     pub(crate) error: String,
 }
 
+impl Refused {
+    pub(crate) fn not_json(error: impl Into<String>) -> Self {
+        Self { reason: Reason::NotJson, error: error.into() }
+    }
+}
+
 impl From<NotJson> for Refused {
     fn from(error: NotJson) -> Self {
-        Self { reason: Reason::NotJson, error: error.to_string() }
+        Self::not_json(error.to_string())
     }
 }
 
-/// Takes a record out of the envelope that Lambda functions and dumps have it in: `{"kinesis": {"data": "<base64>", …}, …}`.
-///
-/// A record without such an envelope, or with nothing in it, is the record itself.
-pub(crate) fn unwrap(payload: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
-    let mut data = None;
-    let mut walk = Walk::of(payload)?;
-    if walk.object()? {
-        let mut first = true;
-        while let Some(name) = walk.name(std::mem::take(&mut first))? {
-            if name.plain() != "kinesis" {
-                walk.value()?;
-                continue;
+/// A record in base64, which another one is only the envelope of: Lambda functions and dumps have it in
+/// `{"kinesis": {"data": "<base64>", …}, …}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wrapped<'a>(Cow<'a, str>);
+
+impl<'a> Wrapped<'a> {
+    /// Takes it out of the member `kinesis`, before whose value the walk stands. `None` where that holds no text, or an empty one.
+    pub(crate) fn take(walk: &mut Walk<'a>) -> Result<Option<Self>, NotJson> {
+        let mut data = None;
+        walk.each(|member| {
+            if &*member.name() == "data" {
+                data = match member.value {
+                    Token::Text(text) if !text.raw.is_empty() => Some(Self(text.plain())),
+                    _ => None,
+                };
             }
-            data = if walk.object()? {
-                data_of(&mut walk)?
-            } else {
-                walk.value()?;
-                None
-            };
-        }
+        })?;
+        Ok(data)
     }
-    let Some(data) = data else { return Ok(Cow::Borrowed(payload)) };
-    walk.end()?;
-    let refused = |error: String| Refused { reason: Reason::NotJson, error };
-    let Token::Text(text) = data else {
-        return Err(refused("`kinesis.data` is no text".to_owned()));
-    };
-    match STANDARD.decode(text.plain().as_bytes()) {
-        Ok(bytes) => Ok(Cow::Owned(bytes)),
-        Err(error) => Err(refused(format!("`kinesis.data` is not base64: {error}"))),
-    }
-}
 
-/// Returns the member `data` of the object that was stepped into, unless it is as good as none.
-fn data_of<'a>(walk: &mut Walk<'a>) -> Result<Option<Token<'a>>, NotJson> {
-    let (mut data, mut first) = (None, true);
-    while let Some(name) = walk.name(std::mem::take(&mut first))? {
-        let value = walk.value()?;
-        if name.plain() == "data" {
-            data = match value {
-                Token::Null | Token::Bool(false) | Token::Integer("0") => None,
-                Token::Text(text) if text.raw.is_empty() => None,
-                value => Some(value),
-            };
-        }
+    /// Returns the record.
+    pub(crate) fn open(&self) -> Result<Vec<u8>, DecodeError> {
+        STANDARD.decode(self.0.as_bytes())
     }
-    Ok(data)
 }
 
 #[cfg(test)]
@@ -84,35 +67,32 @@ mod tests {
 
     #[test]
     fn an_envelope_is_taken_off() {
-        let check = |payload: &str, expected: Result<&str, &str>| {
-            let unwrapped = unwrap(payload.as_bytes()).map_err(|refused| refused.error);
-            let expected =
-                expected.map(|text| Cow::Borrowed(text.as_bytes())).map_err(str::to_owned);
-            assert_eq!(unwrapped, expected, "{payload}");
+        let check = |kinesis: &str, expected: Option<Result<&str, &str>>| {
+            let mut walk = Walk::of(kinesis.as_bytes()).unwrap();
+            let wrapped = Wrapped::take(&mut walk).unwrap();
+            assert_eq!(walk.end(), Ok(()), "{kinesis}");
+            let opened = wrapped.map(|wrapped| wrapped.open().map_err(|error| error.to_string()));
+            let expected = expected.map(|opened| opened.map(Vec::from).map_err(str::to_owned));
+            assert_eq!(opened, expected, "{kinesis}");
         };
-        check(r#"{"eventID": 1, "kinesis": {"data": "eyJhIjoxfQ=="}}"#, Ok(r#"{"a":1}"#));
-        check(r#"{"kinesis": {"data": "eyJhIjo\u0078fQ==", "x": {}}, "a": 2}"#, Ok("{\"a\":1}"));
-        for itself in [
+        check(r#"{"data": "eyJhIjoxfQ=="}"#, Some(Ok(r#"{"a":1}"#)));
+        check(r#"{"x": {}, "data": "eyJhIjo\u0078fQ==", "y": []}"#, Some(Ok("{\"a\":1}")));
+        for none in [
             "1",
+            "null",
+            r#""x""#,
+            "[]",
             "{}",
-            r#"{"kinesis": null}"#,
-            r#"{"kinesis": "x"}"#,
-            r#"{"kinesis": {"shard_id": "s"}, "dynamodb": {}}"#,
-            r#"{"kinesis": {"data": ""}}"#,
-            r#"{"kinesis": {"data": null}}"#,
-            r#"{"kinesis": {"data": 0}}"#,
-            r#"{"a": {"kinesis": {"data": "eA=="}}}"#,
+            r#"{"shard_id": "s"}"#,
+            r#"{"data": ""}"#,
+            r#"{"data": null}"#,
+            r#"{"data": 7}"#,
+            r#"{"a": {"data": "eA=="}}"#,
         ] {
-            check(itself, Ok(itself));
+            check(none, None);
         }
-        check(r#"{"kinesis": {"data": 7}}"#, Err("`kinesis.data` is no text"));
-        check(
-            r#"{"kinesis": {"data": "eA"}}"#,
-            Err("`kinesis.data` is not base64: Invalid padding"),
-        );
-        check(
-            r#"{"kinesis": {"data": "eA=="}"#,
-            Err("a comma or a closing brace is missing at byte 28"),
-        );
+        check(r#"{"data": "eA"}"#, Some(Err("Invalid padding")));
+        check(r#"{"data": "e A="}"#, Some(Err("Invalid symbol 32, offset 1.")));
+        assert!(Wrapped::take(&mut Walk::of(br#"{"data": "eA=="#).unwrap()).is_err());
     }
 }

@@ -22,10 +22,10 @@ mod value;
 use ctk_flow::{Action, Changes, Parts};
 
 use crate::{
-    change::{self, Read, Refused},
+    change::{Read, Refused},
     recipe::Recipe,
 };
-use event::{Event, Kind};
+use event::{Kind, Outer};
 use item::Item;
 
 /// Adds the change that a record asks for. After an error, cells may have been added: the caller abandons the row.
@@ -35,8 +35,18 @@ pub(crate) fn read(
     sub_sequence: u32,
     changes: &mut Changes,
 ) -> Result<Read, Refused> {
-    let record = change::unwrap(payload)?;
-    let event = Event::parse(&record)?;
+    let envelope = Outer::parse(payload)?;
+    let inner;
+    let outer = match &envelope.wrapped {
+        None => envelope,
+        Some(wrapped) => {
+            inner = wrapped.open().map_err(|error| {
+                Refused::not_json(format!("`kinesis.data` is not base64: {error}"))
+            })?;
+            Outer::parse(&inner)?
+        }
+    };
+    let event = outer.event()?;
     let mut item = Item::new(recipe.rules("", &event.table));
     let key = item.read_keys(event.keys, changes)?;
     let (action, aux) = match (event.kind, event.new_image) {

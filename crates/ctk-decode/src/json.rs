@@ -61,12 +61,12 @@ impl Json {
         let mut scanner = scanner(bytes)?;
         let mut previous = None;
         for member in shared {
-            previous = Some(self.read_member(previous, member.name, member.value, changes));
+            previous = Some(self.read_member(previous, *member, changes));
         }
         if scanner.begin_object() {
             let mut first = true;
             while let Some((name, token)) = scanner.member(first)? {
-                previous = Some(self.read_member(previous, name, token, changes));
+                previous = Some(self.read_member(previous, Member { name, value: token }, changes));
                 first = false;
             }
         } else {
@@ -77,18 +77,28 @@ impl Json {
         scanner.end()
     }
 
+    /// Adds the cell of one member, which stands behind `previous` (`None` at the beginning of a row).
     #[inline]
-    fn read_member(
+    pub(crate) fn read_member(
         &mut self,
         previous: Option<ColumnId>,
-        name: Text<'_>,
-        token: Token<'_>,
+        member: Member<'_>,
         changes: &mut Changes,
     ) -> ColumnId {
-        let name = plain(name, &mut self.unescaped);
+        let name = plain(member.name, &mut self.unescaped);
         let column = self.order.column(changes, previous, name);
-        self.add(changes, column, token);
+        self.add(changes, column, member.value);
         column
+    }
+
+    /// Returns the id of the column `name`, which stands behind `previous`.
+    pub(crate) fn column(
+        &mut self,
+        previous: Option<ColumnId>,
+        name: &str,
+        changes: &mut Changes,
+    ) -> ColumnId {
+        self.order.column(changes, previous, name)
     }
 
     /// Adds one cell `data` with the JSON text as written.
@@ -105,7 +115,8 @@ impl Json {
         Ok(())
     }
 
-    fn add(&mut self, changes: &mut Changes, column: ColumnId, token: Token<'_>) {
+    /// Adds one cell.
+    pub(crate) fn add(&mut self, changes: &mut Changes, column: ColumnId, token: Token<'_>) {
         let value = match token {
             Token::Null => Value::Null,
             Token::Bool(value) => Value::Bool(value),

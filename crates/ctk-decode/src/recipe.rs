@@ -104,6 +104,13 @@ impl Recipe {
     pub fn with_target_schema(self, target_schema: Option<String>) -> Self {
         Self { target_schema, ..self }
     }
+
+    /// Returns a recipe of one table.
+    #[cfg(test)]
+    pub(crate) fn of(schema: &str, table: &str, rules: TableRules) -> Self {
+        let tables = HashMap::from([(table.to_owned(), rules)]);
+        Self { tables: HashMap::from([(schema.to_owned(), tables)]), target_schema: None }
+    }
 }
 
 #[cfg(test)]

@@ -162,6 +162,12 @@ pub enum SinkError {
         /// Why it could not be found out.
         source: Box<Self>,
     },
+    /// What was stored of a table cannot be read.
+    #[error("the table kinesis_tables of the target holds what cannot be read")]
+    Definition {
+        /// Why.
+        source: serde_json::Error,
+    },
     /// The writer task is gone: a defect.
     #[error("the writer of the target broke down")]
     Gone,
@@ -211,6 +217,7 @@ impl SinkError {
             Self::InDoubt { .. } => Some(
                 "the next run finds it out from its positions, where they are kept in the target".into(),
             ),
+            Self::Definition { .. } => Some("was it written by a later version?".into()),
             Self::File { .. } | Self::Gone | Self::Widen { .. } | Self::Unsettled { .. } => None,
         }
     }

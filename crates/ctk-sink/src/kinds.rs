@@ -119,9 +119,21 @@ impl Seen {
     /// Takes a value into account.
     pub fn see(&mut self, value: Value<'_>) {
         let Some(kind) = Kind::of(value) else { return };
+        self.see_kind(kind);
+        self.inexact |= matches!(value, Value::Integer(value) if exact_double(value).is_none());
+    }
+
+    /// Takes what was seen elsewhere, later, into account.
+    pub fn merge(&mut self, later: Self) {
+        self.first = self.first.or(later.first);
+        self.decimals |= later.decimals;
+        self.inexact |= later.inexact;
+    }
+
+    /// Takes a kind of values into account.
+    pub fn see_kind(&mut self, kind: Kind) {
         self.first.get_or_insert(kind);
         self.decimals |= kind == Kind::Double;
-        self.inexact |= matches!(value, Value::Integer(value) if exact_double(value).is_none());
     }
 
     /// Returns the kind of the column: that of the first value, except that integers among decimals make a double

@@ -59,6 +59,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod cdc;
 mod columns;
 pub mod config;
 pub mod cratedb;

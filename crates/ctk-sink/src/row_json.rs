@@ -26,23 +26,28 @@ pub(crate) fn members(
         out.push(',');
         push_json_text(&name(&changes.columns()[column.index()]), out);
         out.push(':');
-        match value {
-            Value::Null => out.push_str("null"),
-            Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-            Value::Integer(value) => out.push_str(itoa::Buffer::new().format(*value)),
-            // A line is a record: line breaks between the tokens of a nested value are blanks.
-            Value::Json(text) if text.contains(['\n', '\r']) => {
-                out.push_str(&text.replace(['\n', '\r'], " "));
-            }
-            Value::BigInteger(text) | Value::Decimal(text) | Value::Json(text) => {
-                out.push_str(text);
-            }
-            Value::Text(text) => push_json_text(text, out),
-            Value::Bytes(bytes) => {
-                out.push('"');
-                STANDARD.encode_string(bytes, out);
-                out.push('"');
-            }
+        push_value(*value, out);
+    }
+}
+
+/// Appends a value, numbers as they were written, bytes as base64.
+pub(crate) fn push_value(value: Value<'_>, out: &mut String) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(value) => out.push_str(if value { "true" } else { "false" }),
+        Value::Integer(value) => out.push_str(itoa::Buffer::new().format(value)),
+        // A line is a record: line breaks between the tokens of a nested value are blanks.
+        Value::Json(text) if text.contains(['\n', '\r']) => {
+            out.push_str(&text.replace(['\n', '\r'], " "));
+        }
+        Value::BigInteger(text) | Value::Decimal(text) | Value::Json(text) => {
+            out.push_str(text);
+        }
+        Value::Text(text) => push_json_text(text, out),
+        Value::Bytes(bytes) => {
+            out.push('"');
+            STANDARD.encode_string(bytes, out);
+            out.push('"');
         }
     }
 }

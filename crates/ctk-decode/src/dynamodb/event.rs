@@ -5,7 +5,7 @@ use std::{borrow::Cow, mem};
 use ctk_flow::Reason;
 
 use crate::{
-    change::Refused,
+    change::{Refused, Wrapped},
     json::{NotJson, Token, Walk},
 };
 
@@ -28,36 +28,58 @@ pub(super) struct Event<'a> {
     pub(super) new_image: Option<&'a str>,
 }
 
-impl<'a> Event<'a> {
+/// The members of a record that are looked at, whatever they are.
+#[derive(Default)]
+pub(super) struct Outer<'a> {
+    is_object: bool,
+    source: Option<Token<'a>>,
+    kind: Option<Token<'a>>,
+    table: Option<Token<'a>>,
+    item: Option<ItemParts<'a>>,
+    /// The record that this one is only the envelope of.
+    pub(super) wrapped: Option<Wrapped<'a>>,
+}
+
+impl<'a> Outer<'a> {
     /// Reads a record, all of it: later on, nothing in it turns out not to be JSON.
-    pub(super) fn parse(record: &'a [u8]) -> Result<Self, Refused> {
+    pub(super) fn parse(record: &'a [u8]) -> Result<Self, NotJson> {
+        let mut outer = Self::default();
         let mut walk = Walk::of(record)?;
-        if !walk.object()? {
+        outer.is_object = walk.object()?;
+        if !outer.is_object {
             walk.value()?;
             walk.end()?;
-            return Err(refused("it is no object"));
+            return Ok(outer);
         }
-        let (mut source, mut kind, mut table, mut item) = (None, None, None, None);
         let mut first = true;
         while let Some(name) = walk.name(mem::take(&mut first))? {
             match &*name.plain() {
-                "eventSource" => source = Some(walk.value()?),
-                "eventName" => kind = Some(walk.value()?),
-                "tableName" => table = Some(walk.value()?),
-                "dynamodb" if walk.object()? => item = Some(ItemParts::parse(&mut walk)?),
+                "eventSource" => outer.source = Some(walk.value()?),
+                "eventName" => outer.kind = Some(walk.value()?),
+                "tableName" => outer.table = Some(walk.value()?),
+                "dynamodb" if walk.object()? => outer.item = Some(ItemParts::parse(&mut walk)?),
+                "kinesis" => outer.wrapped = Wrapped::take(&mut walk)?,
                 _ => {
                     walk.value()?;
                 }
             }
         }
         walk.end()?;
-        match source {
+        Ok(outer)
+    }
+
+    /// Returns the event that the record is.
+    pub(super) fn event(self) -> Result<Event<'a>, Refused> {
+        if !self.is_object {
+            return Err(refused("it is no object"));
+        }
+        match self.source {
             None => {}
             Some(Token::Text(source)) if source.plain() == "aws:dynamodb" => {}
             Some(_) => return Err(refused("its eventSource is not aws:dynamodb")),
         }
-        let item = item.ok_or_else(|| refused("it has no object dynamodb"))?;
-        let kind = match kind {
+        let item = self.item.ok_or_else(|| refused("it has no object dynamodb"))?;
+        let kind = match self.kind {
             Some(Token::Text(name)) => match &*name.plain() {
                 "INSERT" => Some(Kind::Insert),
                 "MODIFY" => Some(Kind::Modify),
@@ -68,7 +90,7 @@ impl<'a> Event<'a> {
         };
         let kind =
             kind.ok_or_else(|| refused("its eventName is none of INSERT, MODIFY, REMOVE"))?;
-        let table = match table {
+        let table = match self.table {
             None | Some(Token::Null) => Cow::Borrowed(""),
             Some(Token::Text(table)) => table.plain(),
             Some(_) => return Err(refused("its tableName is no text")),
@@ -78,7 +100,7 @@ impl<'a> Event<'a> {
             reason: Reason::NoKey,
             error: "the event has no Keys".to_owned(),
         })?;
-        Ok(Self { kind, table, keys, new_image: object(item.new_image, "NewImage")? })
+        Ok(Event { kind, table, keys, new_image: object(item.new_image, "NewImage")? })
     }
 }
 

@@ -18,8 +18,8 @@ pub(crate) struct Members<'a> {
 /// A member, borrowed from its text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Member<'a> {
-    pub(super) name: Text<'a>,
-    pub(super) value: Token<'a>,
+    pub(crate) name: Text<'a>,
+    pub(crate) value: Token<'a>,
 }
 
 /// An array that was walked over before.
@@ -54,20 +54,87 @@ impl<'a> Members<'a> {
 impl<'a> Member<'a> {
     /// Returns its name.
     pub(crate) fn name(&self) -> Cow<'a, str> {
-        plain(self.name)
+        self.name.plain()
     }
 
     /// Returns its value, if that is a text.
     pub(crate) fn text(&self) -> Option<Cow<'a, str>> {
-        match self.value {
-            Token::Text(text) => Some(plain(text)),
-            _ => None,
-        }
+        self.value.text()
     }
 
     /// Returns its value, if that is an array.
     pub(crate) fn array(&self) -> Option<Array<'a>> {
-        match self.value {
+        self.value.array()
+    }
+}
+
+impl<'a> Text<'a> {
+    /// Returns it without escapes.
+    pub(crate) fn plain(self) -> Cow<'a, str> {
+        if !self.escaped {
+            return Cow::Borrowed(self.raw);
+        }
+        let mut unescaped = String::new();
+        escape::unescape(self.raw, &mut unescaped);
+        Cow::Owned(unescaped)
+    }
+
+    /// Returns true when both are the same without their escapes.
+    pub(crate) fn is(self, other: Self) -> bool {
+        if self.escaped || other.escaped {
+            return self.plain() == other.plain();
+        }
+        self.raw == other.raw
+    }
+}
+
+impl<'a> Token<'a> {
+    /// Returns the one JSON value that `text` is; `None` when it is none.
+    pub(crate) fn of(text: &'a str) -> Option<Self> {
+        let mut scanner = Scanner::new(text);
+        let token = scanner.value().ok()?;
+        scanner.end().ok().map(|()| token)
+    }
+
+    /// Returns it as it is written.
+    pub(crate) fn raw(self) -> Cow<'a, str> {
+        match self {
+            Token::Null => "null".into(),
+            Token::Bool(true) => "true".into(),
+            Token::Bool(false) => "false".into(),
+            Token::Integer(raw) | Token::Decimal(raw) | Token::Nested(raw) => raw.into(),
+            Token::Text(text) => format!("\"{}\"", text.raw).into(),
+        }
+    }
+
+    /// Returns what it says, if it is a text.
+    pub(crate) fn text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Token::Text(text) => Some(text.plain()),
+            _ => None,
+        }
+    }
+
+    /// Returns the number that it is, or that stands in the text that it is, if that is an integer.
+    pub(crate) fn integer(self) -> Option<i64> {
+        match self {
+            Token::Integer(digits) => digits.parse().ok(),
+            Token::Text(text) => text.plain().trim().parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// Returns its members, if it is an object.
+    pub(crate) fn object(self) -> Option<Members<'a>> {
+        match self {
+            Token::Nested(text) => Members::of(text.as_bytes()).ok().flatten(),
+            _ => None,
+        }
+    }
+
+    /// Returns its elements, if it is an array.
+    pub(crate) fn array(self) -> Option<Array<'a>> {
+        match self {
             Token::Nested(text) if text.starts_with('[') => Some(Array { text }),
             _ => None,
         }
@@ -82,13 +149,4 @@ impl<'a> Array<'a> {
         // It was walked over before, so there is no error.
         iter::from_fn(move || scanner.element(std::mem::take(&mut first)).ok().flatten())
     }
-}
-
-fn plain(text: Text<'_>) -> Cow<'_, str> {
-    if !text.escaped {
-        return Cow::Borrowed(text.raw);
-    }
-    let mut unescaped = String::new();
-    escape::unescape(text.raw, &mut unescaped);
-    Cow::Owned(unescaped)
 }

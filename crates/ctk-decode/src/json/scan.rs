@@ -16,7 +16,7 @@ pub(crate) struct Text<'a> {
     /// As written.
     pub(crate) raw: &'a str,
     /// Whether there are escapes in it.
-    pub(super) escaped: bool,
+    pub(crate) escaped: bool,
 }
 
 /// A value, as far as it is looked into.

@@ -1,9 +1,9 @@
 //! A walk through a value: a step into each object and array that is looked into, so that nothing is read twice.
 
-use std::borrow::Cow;
+use std::mem;
 
 use super::{
-    NotJson, escape,
+    Member, NotJson,
     scan::{Scanner, Text, Token},
     scanner,
 };
@@ -50,21 +50,24 @@ impl<'a> Walk<'a> {
         self.scanner.value()
     }
 
+    /// Gives the members of the object that stands here, walked over only once. Returns false where there is another value.
+    #[inline]
+    pub(crate) fn each(&mut self, mut take: impl FnMut(Member<'a>)) -> Result<bool, NotJson> {
+        let is_object = self.object()?;
+        if !is_object {
+            self.value()?;
+            return Ok(false);
+        }
+        let mut first = true;
+        while let Some((name, value)) = self.scanner.member(mem::take(&mut first))? {
+            take(Member { name, value });
+        }
+        Ok(true)
+    }
+
     /// Checks that nothing follows.
     pub(crate) fn end(&mut self) -> Result<(), NotJson> {
         self.scanner.end()
-    }
-}
-
-impl<'a> Text<'a> {
-    /// Returns the text without escapes.
-    pub(crate) fn plain(self) -> Cow<'a, str> {
-        if !self.escaped {
-            return Cow::Borrowed(self.raw);
-        }
-        let mut unescaped = String::new();
-        escape::unescape(self.raw, &mut unescaped);
-        Cow::Owned(unescaped)
     }
 }
 

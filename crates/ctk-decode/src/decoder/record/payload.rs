@@ -180,13 +180,14 @@ impl Work {
 
     /// Takes a payload that is one change.
     fn change(&mut self, payload: &[u8], origin: Origin, units: &mut Units) {
-        let read = match self.options.format {
-            Format::DynamoDb => dynamodb::read,
-            _ => dms::read,
-        };
         // Before it, since what ends is of the last origin.
         self.changes.push_origin(origin);
-        match read(payload, &self.recipe, units.seen, &mut self.changes) {
+        let (recipe, changes) = (&self.recipe, &mut self.changes);
+        let read = match self.options.format {
+            Format::DynamoDb => dynamodb::read(payload, recipe, units.seen, changes),
+            _ => dms::read(payload, recipe, units.seen, &mut self.json, changes),
+        };
+        match read {
             Ok(read) => {
                 self.changes.unit();
                 units.next();

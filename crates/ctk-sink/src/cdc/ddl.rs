@@ -1,0 +1,331 @@
+//! Changes of tables: of what is known of them, and of the table in the target. What the database refuses is a dead letter.
+
+use ctk_flow::{ColumnDef, ColumnKind, Reason, SourceTable, TableChange, TableDef};
+
+use super::{
+    definition::Definition,
+    engine::Work,
+    fit::{Entry, variants},
+    open::{define, new_table, remember},
+    store::{Alteration, Layout, NewColumn, Store},
+};
+use crate::{SinkError, columns::Columns, names};
+
+/// Applies a change of a table.
+pub(crate) async fn apply<S: Store>(
+    work: &mut Work<'_, S>,
+    entry: Entry,
+    source: &SourceTable,
+    change: &TableChange,
+) -> Result<(), SinkError> {
+    let definition = define(work, source, None).await?;
+    work.tables.open.remove(source);
+    let refused = match change {
+        TableChange::Create(def) => create(work, definition, def).await?,
+        TableChange::Drop => {
+            let mut definition = definition;
+            let refused = alter(work, &definition, Alteration::Drop).await?;
+            // Its key stays known, for changes that come late from other shards; a new table of the name tells its own.
+            definition.columns.clear();
+            work.tables.barred.remove(source);
+            remember(work, definition).await?;
+            refused
+        }
+        TableChange::Truncate => {
+            let refused = alter(work, &definition, Alteration::Truncate).await?;
+            remember(work, definition).await?;
+            refused
+        }
+        TableChange::Rename(to) => rename(work, definition, to).await?,
+        TableChange::AddColumn(column) => add(work, definition, column).await?,
+        TableChange::DropColumn(name) => drop_column(work, definition, name).await?,
+        TableChange::RenameColumn { from, to } => rename_column(work, definition, from, to).await?,
+        TableChange::ChangeColumn(column) => change_column(work, definition, column).await?,
+        TableChange::Become(def) => {
+            let mut refused = None;
+            for step in difference(&definition, def) {
+                let definition = define(work, source, None).await?;
+                let one = match &step {
+                    TableChange::DropColumn(name) => drop_column(work, definition, name).await?,
+                    TableChange::RenameColumn { from, to } => {
+                        rename_column(work, definition, from, to).await?
+                    }
+                    TableChange::ChangeColumn(column) => {
+                        change_column(work, definition, column).await?
+                    }
+                    _ => create(work, definition, def).await?,
+                };
+                refused = refused.or(one);
+            }
+            refused
+        }
+    };
+    match refused {
+        None => work.written(entry),
+        Some(why) => work.refuse(entry, source, (Reason::Refused, why)),
+    }
+    Ok(())
+}
+
+async fn alter<S: Store>(
+    work: &mut Work<'_, S>,
+    definition: &Definition,
+    alteration: Alteration,
+) -> Result<Option<String>, SinkError> {
+    work.store.alter(&definition.target, definition.layout, &alteration).await
+}
+
+/// Makes the table, or adds the columns that it lacks.
+async fn create<S: Store>(
+    work: &mut Work<'_, S>,
+    mut definition: Definition,
+    def: &TableDef,
+) -> Result<Option<String>, SinkError> {
+    definition.become_like(def);
+    let rules = work.settings.rules(&definition.source);
+    if !rules.key.is_empty() {
+        definition.key = rules.key;
+    }
+    let is_told = !definition.columns.is_empty() && !definition.key.is_empty();
+    let refused = match work.store.look(&definition.target).await? {
+        Some(_) if definition.layout == Layout::Universal => None,
+        Some(found) => {
+            let missing = missing(&definition, &found.columns);
+            match missing.is_empty() {
+                true => None,
+                false => alter(work, &definition, Alteration::AddColumns(missing)).await?,
+            }
+        }
+        // Of what is not told, the first rows decide.
+        None if !is_told || !work.settings.create_table => None,
+        None => match new_table::<S>(&definition, &std::collections::BTreeMap::new()) {
+            Ok(new) => work.store.create(&definition.target, &new).await?,
+            Err(why) => Some(why),
+        },
+    };
+    remember(work, definition).await?;
+    Ok(refused)
+}
+
+/// Returns the columns that a table lacks, as far as their types are told.
+fn missing<H>(definition: &Definition, columns: &Columns<H>) -> Vec<NewColumn> {
+    let column = |column: &ColumnDef| {
+        let name = columns.find(names::of_member(&column.name)).err()?;
+        (column.kind != ColumnKind::Unknown).then_some(NewColumn { name, kind: column.kind })
+    };
+    definition.columns.iter().filter_map(column).collect()
+}
+
+async fn rename<S: Store>(
+    work: &mut Work<'_, S>,
+    definition: Definition,
+    to: &SourceTable,
+) -> Result<Option<String>, SinkError> {
+    if definition.source == *to {
+        return Ok(None);
+    }
+    let target = work.tables.assign(work.store, work.settings, to);
+    if target != definition.target {
+        let there = work.store.look(&target).await?.is_some();
+        let is_left = work.store.look(&definition.target).await?.is_some();
+        if there && is_left {
+            return Ok(Some(format!("there is a table {} already", target.table)));
+        }
+        let refused = alter(work, &definition, Alteration::Rename(target.clone())).await?;
+        if refused.is_some() {
+            return Ok(refused);
+        }
+    }
+    work.store.define(&definition.source, None).await?;
+    work.tables.forget(&definition.source);
+    work.tables.open.remove(to);
+    remember(work, Definition { source: to.clone(), target, ..definition }).await?;
+    Ok(None)
+}
+
+async fn add<S: Store>(
+    work: &mut Work<'_, S>,
+    mut definition: Definition,
+    column: &ColumnDef,
+) -> Result<Option<String>, SinkError> {
+    match definition.position(&column.name) {
+        Some(at) => definition.columns[at] = column.clone(),
+        None => definition.columns.push(column.clone()),
+    }
+    let mut refused = None;
+    if definition.layout == Layout::Direct
+        && let Some(found) = work.store.look(&definition.target).await?
+    {
+        let mut missing = missing(&definition, &found.columns);
+        missing.retain(|new| new.name == names::of_member(&column.name));
+        if !missing.is_empty() {
+            refused = alter(work, &definition, Alteration::AddColumns(missing)).await?;
+        }
+    }
+    remember(work, definition).await?;
+    Ok(refused)
+}
+
+/// Returns the columns in which the values of a member stand: its own, and its variants.
+async fn columns_of<S: Store>(
+    work: &mut Work<'_, S>,
+    definition: &Definition,
+    name: &str,
+) -> Result<Vec<String>, SinkError> {
+    if definition.layout == Layout::Universal {
+        return Ok(vec![name.to_owned()]);
+    }
+    let Some(found) = work.store.look(&definition.target).await? else { return Ok(Vec::new()) };
+    let Ok(own) = found.columns.find(names::of_member(name)) else { return Ok(Vec::new()) };
+    let own_name = found.columns[own].name.clone();
+    let others = variants(&found.columns, definition, &own_name);
+    let others = others.into_iter().map(|slot| found.columns[slot].name.clone());
+    Ok([own_name].into_iter().chain(others).collect())
+}
+
+async fn drop_column<S: Store>(
+    work: &mut Work<'_, S>,
+    mut definition: Definition,
+    name: &str,
+) -> Result<Option<String>, SinkError> {
+    for column in columns_of(work, &definition, name).await? {
+        let refused = alter(work, &definition, Alteration::DropColumn(column)).await?;
+        if refused.is_some() {
+            return Ok(refused);
+        }
+    }
+    definition.columns.retain(|column| column.name != name);
+    remember(work, definition).await?;
+    Ok(None)
+}
+
+async fn rename_column<S: Store>(
+    work: &mut Work<'_, S>,
+    mut definition: Definition,
+    from: &str,
+    to: &str,
+) -> Result<Option<String>, SinkError> {
+    let columns = columns_of(work, &definition, from).await?;
+    let (old, new) = match definition.layout {
+        Layout::Direct => (names::of_member(from), names::of_member(to)),
+        Layout::Universal => (from.to_owned(), to.to_owned()),
+    };
+    for column in columns {
+        let suffix = column.strip_prefix(&old).unwrap_or_default();
+        let renamed = Alteration::RenameColumn {
+            to: (S::NAMING.fit)(format!("{new}{suffix}")),
+            from: column.clone(),
+        };
+        let refused = alter(work, &definition, renamed).await?;
+        if refused.is_some() {
+            return Ok(refused);
+        }
+    }
+    let name = |name: &mut String| {
+        if name == from {
+            to.clone_into(name);
+        }
+    };
+    definition.columns.iter_mut().for_each(|column| name(&mut column.name));
+    definition.key.iter_mut().for_each(name);
+    remember(work, definition).await?;
+    Ok(None)
+}
+
+async fn change_column<S: Store>(
+    work: &mut Work<'_, S>,
+    mut definition: Definition,
+    column: &ColumnDef,
+) -> Result<Option<String>, SinkError> {
+    match definition.position(&column.name) {
+        Some(at) if definition.columns[at] == *column => return Ok(None),
+        Some(at) => definition.columns[at] = column.clone(),
+        None => return add(work, definition, column).await,
+    }
+    let mut refused = None;
+    if definition.layout == Layout::Direct && column.kind != ColumnKind::Unknown {
+        let own = columns_of(work, &definition, &column.name).await?.into_iter().next();
+        refused = match own {
+            Some(name) => {
+                let change = Alteration::ChangeColumn(NewColumn { name, kind: column.kind });
+                alter(work, &definition, change).await?
+            }
+            // Of which there were only NULLs so far.
+            None => return add(work, definition, column).await,
+        };
+    }
+    remember(work, definition).await?;
+    Ok(refused)
+}
+
+/// Returns what made a table what it is now: columns that went, got another name or type. The last step adds what came.
+fn difference(definition: &Definition, def: &TableDef) -> Vec<TableChange> {
+    let is_told = |name: &str| def.columns.iter().any(|column| column.name == name);
+    let mut steps = Vec::new();
+    if !def.columns.is_empty() {
+        let gone: Vec<_> = definition
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| !is_told(&column.name))
+            .collect();
+        let come: Vec<_> = def
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| definition.position(&column.name).is_none())
+            .collect();
+        match (gone.as_slice(), come.as_slice()) {
+            // One for one, in its place: the same column.
+            ([(was, old)], [(is, new)]) if was == is => {
+                let (from, to) = (old.name.clone(), new.name.clone());
+                steps.push(TableChange::RenameColumn { from, to });
+            }
+            _ => steps.extend(
+                gone.iter().map(|(_, column)| TableChange::DropColumn(column.name.clone())),
+            ),
+        }
+        for column in &def.columns {
+            let was = definition.position(&column.name).map(|at| definition.columns[at].kind);
+            if was.is_some_and(|was| was != column.kind) {
+                steps.push(TableChange::ChangeColumn(column.clone()));
+            }
+        }
+    }
+    steps.push(TableChange::Create(def.clone()));
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::store::TargetTable, *};
+
+    #[test]
+    fn a_table_tells_what_changed() {
+        let column = |name: &str, kind: ColumnKind| ColumnDef { name: name.into(), kind };
+        let (a, b) = (column("a", ColumnKind::Text), column("b", ColumnKind::Double));
+        let definition = Definition {
+            source: SourceTable::default(),
+            target: TargetTable { schema: String::new(), table: String::new() },
+            layout: Layout::Direct,
+            key: vec!["a".into()],
+            columns: vec![a.clone(), b.clone()],
+        };
+        let check = |columns: Vec<ColumnDef>, expected: &[TableChange]| {
+            let def = TableDef { columns, key: Vec::new() };
+            let mut steps = difference(&definition, &def);
+            assert_eq!(steps.pop(), Some(TableChange::Create(def)));
+            assert_eq!(steps, expected);
+        };
+        let c = column("c", ColumnKind::Double);
+        check(vec![a.clone(), b.clone()], &[]);
+        check(vec![a.clone(), b.clone(), c.clone()], &[]);
+        check(vec![a.clone()], &[TableChange::DropColumn("b".into())]);
+        let rename = TableChange::RenameColumn { from: "b".into(), to: "c".into() };
+        check(vec![a.clone(), c.clone()], &[rename]);
+        check(vec![c, a.clone()], &[TableChange::DropColumn("b".into())]);
+        let text = column("b", ColumnKind::Text);
+        check(vec![a, text.clone()], &[TableChange::ChangeColumn(text)]);
+        check(vec![], &[]);
+    }
+}
