@@ -154,7 +154,8 @@ impl<'a, H: Holds> Fitter<'a, H> {
         let from = self.key_before(changes, change, &key)?;
         let is_key = |name: &str| self.definition.key.iter().any(|key| key == name);
         // Of a row that gets another key, all that is told is taken.
-        let before = from.is_some().then(|| change.before()).into_iter().flatten();
+        let before = (from.is_some() && asked == Asked::Patch).then(|| change.before());
+        let before = before.into_iter().flatten();
         self.stamp += 1;
         let mut values: Vec<(ColumnId, Value<'a>, bool)> = Vec::new();
         if asked != Asked::Delete {
@@ -334,7 +335,7 @@ impl<'a, H: Holds> Fitter<'a, H> {
         change: Change<'a>,
         key: &[Cell<'a>],
     ) -> Result<Option<Vec<Cell<'a>>>, Why> {
-        if change.asks() != Asks::Patch || change.before().next().is_none() {
+        if change.before().next().is_none() || !matches!(change.asks(), Asks::Put | Asks::Patch) {
             return Ok(None);
         }
         let mut is_other = false;

@@ -185,7 +185,10 @@ impl Work {
         let (recipe, changes) = (&self.recipe, &mut self.changes);
         let read = match self.options.format {
             Format::DynamoDb => dynamodb::read(payload, recipe, units.seen, changes),
-            _ => dms::read(payload, recipe, units.seen, &mut self.json, changes),
+            _ => {
+                let wanted = dms::Wanted { recipe, whole_updates: self.options.whole_updates };
+                dms::read(payload, wanted, units.seen, &mut self.json, changes)
+            }
         };
         match read {
             Ok(read) => {
