@@ -64,6 +64,9 @@ mod renewal;
 #[path = "program/secrets.rs"]
 mod secrets;
 #[cfg(test)]
+#[path = "program/shop.rs"]
+mod shop;
+#[cfg(test)]
 #[path = "program/signals.rs"]
 mod signals;
 #[cfg(test)]

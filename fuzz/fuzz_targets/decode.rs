@@ -17,6 +17,7 @@ fuzz_target!(|input: (u8, u8, &[u8])| {
         max_record_bytes: 1 << 20,
         layout: if choice & 8 == 0 { Layout::Columns } else { Layout::Document },
         aggregation: if choice & 16 == 0 { Aggregation::Auto } else { Aggregation::None },
+        whole_updates: choice & 64 != 0,
     };
     let (decoder, shard) = (Decoder::new(options), ShardId::new("shard"));
     let records = || {
