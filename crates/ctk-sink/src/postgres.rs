@@ -9,16 +9,16 @@
 
 pub mod config;
 mod encode;
-mod holds;
-mod json;
+pub(crate) mod holds;
+pub(crate) mod json;
 mod kinds;
 mod known;
-mod letters;
-mod names;
+pub(crate) mod letters;
+pub(crate) mod names;
 mod numeric;
-mod put;
-mod rows;
-mod schema;
+pub(crate) mod put;
+pub(crate) mod rows;
+pub(crate) mod schema;
 mod time;
 mod transaction;
 mod writer;
@@ -33,7 +33,10 @@ use ctk_db::{
 };
 use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, Target};
 
-use self::writer::{PgWriter, Shared};
+use self::{
+    letters::Letters,
+    writer::{PgWriter, Shared},
+};
 use tracing::warn;
 
 pub use self::{
@@ -80,6 +83,12 @@ impl Settings {
     /// Returns the table as SQL wants it.
     fn quoted(&self) -> String {
         format!("{}.{}", quote(&self.schema), quote(&self.table))
+    }
+
+    /// Returns where dead letters are kept.
+    fn letters(&self) -> Letters<'_> {
+        let name = dead_letter_table(&self.table);
+        Letters { schema: &self.schema, name, stream: &self.stream }
     }
 
     /// Returns the table for texts.

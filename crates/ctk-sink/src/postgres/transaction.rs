@@ -149,9 +149,10 @@ impl Transaction<'_> {
             }
             if dead_letters.keep(&letters, stream, changes.shard(), table)? == Keep::InTable {
                 if !self.makes_letters && !self.shared.has_letters.load(Relaxed) {
-                    letters::create(self.connection, self.settings).await?;
+                    letters::create(self.connection, &self.settings.letters()).await?;
                 }
-                letters::keep(self.connection, self.settings, changes.shard(), &letters).await?;
+                let place = self.settings.letters();
+                letters::keep(self.connection, &place, table, changes.shard(), &letters).await?;
                 self.makes_letters = true;
             }
         }
