@@ -16,12 +16,13 @@ mod known;
 pub(crate) mod letters;
 pub(crate) mod names;
 mod numeric;
+mod plain;
 pub(crate) mod put;
 pub(crate) mod rows;
 pub(crate) mod schema;
 mod time;
 mod transaction;
-mod writer;
+pub(crate) mod writer;
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,7 +36,8 @@ use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, T
 
 use self::{
     letters::Letters,
-    writer::{PgWriter, Shared},
+    plain::{Plain, Shared},
+    writer::PgWriter,
 };
 use tracing::warn;
 
@@ -134,12 +136,9 @@ impl PostgresTarget {
             takes_all: false,
         };
         let (settings, shared) = (Arc::new(settings), Arc::new(Shared::default()));
-        let writer = |connection| PgWriter {
-            config: config.clone(),
-            settings: Arc::clone(&settings),
-            shared: Arc::clone(&shared),
-            connection: Some(connection),
-            staging: 0,
+        let writer = |connection| {
+            let work = Plain::new(Arc::clone(&settings), Arc::clone(&shared));
+            PgWriter::new(config.clone(), connection, work)
         };
         let writers = connections.into_iter().map(writer).collect();
         Ok(Self(Grouped::start(writers, settings.envelope, limits)))

@@ -4,6 +4,7 @@
 //! What PostgreSQL refuses is taken back to a savepoint, and narrowed down to the row, or to the change of the table.
 
 mod alter;
+mod attempt;
 mod change_type;
 mod create;
 mod declare;
@@ -16,8 +17,11 @@ mod write;
 use ctk_db::postgres::{self, Connection};
 use ctk_flow::{DeadLetter, ShardId, SourceTable};
 
-use self::stage::Stages;
-pub(crate) use self::{holds::PgHolds, statements::Conflicts};
+pub(crate) use self::{
+    attempt::{Apply, start},
+    holds::PgHolds,
+};
+use self::{stage::Stages, statements::Conflicts};
 use super::store::{Alteration, Fate, Found, Layout, NewTable, Open, Store, TargetTable, Write};
 use crate::{
     SinkError,

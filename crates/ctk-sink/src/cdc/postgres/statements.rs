@@ -12,7 +12,7 @@ use crate::cdc::store::{Layout, Op, Open, TargetTable, Write};
 
 /// Tables that do not take `ON CONFLICT`: of another server, with rules, or with a key that is checked at the end.
 #[derive(Debug, Default)]
-pub(crate) struct Conflicts(HashSet<TargetTable>);
+pub(super) struct Conflicts(HashSet<TargetTable>);
 
 impl Conflicts {
     pub(super) fn are_refused_by(&self, table: &TargetTable) -> bool {
