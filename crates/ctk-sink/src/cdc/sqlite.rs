@@ -225,3 +225,6 @@ impl SqliteStore<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
