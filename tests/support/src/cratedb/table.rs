@@ -153,6 +153,23 @@ impl Table {
         }
     }
 
+    /// Drops a column, and its values.
+    pub(super) fn drop_column(&mut self, path: &[Box<str>]) {
+        let Some(place) = path.first().and_then(|name| self.columns.remove(name)) else { return };
+        let without = |row: &mut Option<Arc<Row>>| {
+            if let Some(row) = row {
+                let values = row.values.iter().enumerate();
+                let kept = values.filter(|(index, _)| *index != place);
+                let values = kept.map(|(_, value)| value.clone()).collect();
+                *row = Arc::new(Row { sequence: row.sequence, id: row.id.clone(), values });
+            }
+        };
+        for slot in &mut self.slots {
+            without(&mut slot.live);
+            without(&mut slot.seen);
+        }
+    }
+
     /// Lets a search see what was written.
     pub(super) fn refresh(&mut self) {
         for slot in self.dirty.drain(..) {

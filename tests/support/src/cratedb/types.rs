@@ -153,6 +153,26 @@ impl Members {
         self.columns.push(column);
     }
 
+    /// Removes a column, and returns the place that it had.
+    pub(super) fn remove(&mut self, name: &str) -> Option<usize> {
+        let place = self.place(name)?;
+        self.columns.remove(place);
+        self.find_places();
+        Some(place)
+    }
+
+    pub(super) fn rename(&mut self, name: &str, new: &str) {
+        if let Some(column) = self.get_mut(name) {
+            column.name = new.into();
+        }
+        self.find_places();
+    }
+
+    fn find_places(&mut self) {
+        let names = self.columns.iter().enumerate();
+        self.places = names.map(|(place, column)| (column.name.clone(), place)).collect();
+    }
+
     pub(super) fn place(&self, name: &str) -> Option<usize> {
         self.places.get(name).copied()
     }
