@@ -9,6 +9,7 @@
 //! run of changes that are merged. What is refused becomes a dead letter, all else goes on.
 
 mod cell;
+mod cratedb;
 mod store;
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ pub(super) fn discover(
 }
 
 /// Adds one column or key for a value that has no other place.
-pub(super) fn plan(schema: &mut Schema, missing: &Missing, is_document: bool) {
+pub(crate) fn plan(schema: &mut Schema, missing: &Missing, is_document: bool) {
     let of = match missing.kind.column() {
         // A record as a whole is one value: its members make no columns.
         Type::Object(_) if is_document && missing.path == ["data"] => Type::Ignored(HashMap::new()),
