@@ -76,22 +76,22 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Drops columns, all or none. What the key or the place of rows depends on stays, and so does the last one.
+/// Drops columns or keys of objects, all or none. What the primary key or the place of rows depends on stays, and so does the last
+/// column.
 pub(super) fn drop_columns(table: &mut Table, paths: &[Path]) -> Result<(), Error> {
     for path in paths {
-        let [name] = path.as_slice() else {
-            return Err(Error::sql("Dropping keys of objects is not known to this double"));
-        };
         table.find(path)?;
-        let is_needed = |other: &Path| other.first() == Some(name);
+        let is_needed = |other: &Path| other.starts_with(path);
         if table.keys.iter().chain(&table.partitioned_by).chain(&table.clustered_by).any(is_needed)
         {
             return Err(Error::sql(format!(
-                "Dropping column: {name} which is part of the PRIMARY KEY, PARTITIONED BY or CLUSTERED BY is not allowed"
+                "Dropping column: {} which is part of the PRIMARY KEY, PARTITIONED BY or CLUSTERED BY is not allowed",
+                display(path)
             )));
         }
     }
-    if paths.len() >= table.columns.columns.len() {
+    let columns = paths.iter().filter(|path| path.len() == 1).count();
+    if columns >= table.columns.columns.len() {
         return Err(Error::sql("Dropping all columns of a table is not allowed"));
     }
     for path in paths {
@@ -100,21 +100,33 @@ pub(super) fn drop_columns(table: &mut Table, paths: &[Path]) -> Result<(), Erro
     Ok(())
 }
 
-/// Gives a column another name.
+/// Gives a column, or a key of an object, another name.
 pub(super) fn rename_column(table: &mut Table, from: &Path, to: &Path) -> Result<(), Error> {
-    let ([name], [new]) = (from.as_slice(), to.as_slice()) else {
-        return Err(Error::sql("Renaming keys of objects is not known to this double"));
-    };
     table.find(from)?;
-    check_column_name(new)?;
-    if table.columns.get(new).is_some() {
-        return Err(Error::sql(format!("Cannot rename column to a name that is in use: {new}")));
+    let (Some((_, parents)), Some((new, others))) = (from.split_last(), to.split_last()) else {
+        return Err(Error::sql("Cannot rename a column to nothing"));
+    };
+    if parents != others {
+        return Err(Error::sql("Cannot rename a column to be of another object"));
     }
-    table.columns.rename(name, new);
+    match parents {
+        [] => check_column_name(new)?,
+        _ if new.contains(['.', '[', ']']) => return Err(Error::column_name(new)),
+        _ => {}
+    }
+    if table.find(to).is_ok_and(|(_, kind)| !matches!(kind, Type::Undefined)) {
+        return Err(Error::sql(format!(
+            "Cannot rename column to a name that is in use: {}",
+            display(to)
+        )));
+    }
+    table.rename_column(from, new);
     let paths =
         table.keys.iter_mut().chain(&mut table.partitioned_by).chain(&mut table.clustered_by);
-    for first in paths.filter_map(|path| path.first_mut()).filter(|first| *first == name) {
-        first.clone_from(new);
+    for path in paths.filter(|path| path.starts_with(from)) {
+        if let Some(name) = path.get_mut(from.len() - 1) {
+            name.clone_from(new);
+        }
     }
     Ok(())
 }

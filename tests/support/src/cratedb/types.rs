@@ -153,12 +153,17 @@ impl Members {
         self.columns.push(column);
     }
 
-    /// Removes a column, and returns the place that it had.
-    pub(super) fn remove(&mut self, name: &str) -> Option<usize> {
-        let place = self.place(name)?;
-        self.columns.remove(place);
+    /// Returns the columns or keys among which the end of a path stands.
+    pub(super) fn around(&mut self, path: &[Box<str>]) -> Option<&mut Self> {
+        match path {
+            [] | [_] => Some(self),
+            [first, rest @ ..] => self.get_mut(first)?.kind.members_mut()?.around(rest),
+        }
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.columns.retain(|column| *column.name != *name);
         self.find_places();
-        Some(place)
     }
 
     pub(super) fn rename(&mut self, name: &str, new: &str) {

@@ -171,6 +171,35 @@ async fn columns_go_and_get_other_names() {
 }
 
 #[tokio::test]
+async fn keys_of_objects_go_and_get_other_names() {
+    let server = with_table(
+        "(pk OBJECT AS (id BIGINT PRIMARY KEY), o OBJECT(DYNAMIC) AS (a BIGINT, b OBJECT AS (c TEXT), l ARRAY(OBJECT AS (x BIGINT, y BIGINT))))",
+    )
+    .await;
+    run(
+        &server,
+        "INSERT INTO t (pk, o) VALUES ('{\"id\": 1}', '{\"a\": 1, \"b\": {\"c\": \"x\"}, \"l\": [{\"x\": 1, \"y\": 2}]}')",
+    );
+    run(&server, "ALTER TABLE t RENAME COLUMN o['b']['c'] TO o['b']['d']");
+    run(&server, "ALTER TABLE t DROP COLUMN o['a']");
+    run(&server, "ALTER TABLE t DROP COLUMN o['l']['x']");
+    run(&server, "ALTER TABLE t ADD COLUMN o['a'] TEXT, ADD COLUMN o['l']['z'] TEXT");
+    let select = "SELECT o FROM t WHERE pk['id'] = 1";
+    assert_eq!(json!(server.rows(select)), json!([[{ "b": { "d": "x" }, "l": [{ "y": 2 }] }]]));
+    run(&server, "ALTER TABLE t RENAME COLUMN pk['id'] TO pk['key']");
+    run(&server, "UPDATE t SET o['a'] = 'new' WHERE pk['key'] = 1");
+    let check = |what: &str, code: i64| {
+        assert_eq!(fails(&server, &format!("ALTER TABLE t {what}")), code, "{what}");
+    };
+    check("DROP COLUMN pk['key']", 4000);
+    check("DROP COLUMN pk", 4000);
+    check("DROP COLUMN o['missing']", 4043);
+    check("RENAME COLUMN o['a'] TO o['b']", 4000);
+    check("RENAME COLUMN o['a'] TO a", 4000);
+    check("RENAME COLUMN o['a'] TO o['x.y']", 4008);
+}
+
+#[tokio::test]
 async fn a_table_gets_another_name() {
     let server = with_table("(id BIGINT PRIMARY KEY)").await;
     run(&server, "INSERT INTO t (id) VALUES (1)");
