@@ -2,8 +2,8 @@
 //!
 //! By itself, CrateDB takes the type of a new key from the values of a request, in an order of its own, and casts the others to
 //! it. So keys are added by a statement, with the type that suits all values that wait
-//! (<https://cratedb.com/docs/crate/reference/en/latest/sql/statements/alter-table.html#add-column>). What cannot be added so,
-//! as the keys of objects in an array, comes with the rows and is looked at afterwards.
+//! (<https://cratedb.com/docs/crate/reference/en/latest/sql/statements/alter-table.html#add-column>). What cannot be
+//! added so comes with the rows, and is looked at afterwards.
 
 use std::collections::HashMap;
 
@@ -22,12 +22,12 @@ const AT_ONCE: usize = 100;
 
 /// Returns the keys that a statement can add: those of objects that are there. What is inside of these comes along.
 pub(super) fn to_ask(known: &Known, planned: &[Vec<String>]) -> Vec<Vec<String>> {
+    let is_object = |path: &[String]| {
+        matches!(known.schema.get(path).map(Type::element), Some(Type::Object(_)))
+    };
     let can_be_asked = |path: &&Vec<String>| {
-        let parents = (1..path.len()).filter_map(|length| path.get(..length));
-        let are_objects = parents
-            .into_iter()
-            .all(|parent| matches!(known.schema.get(parent), Some(Type::Object(_))));
-        are_objects && !known.unasked.contains(*path)
+        let mut parents = (1..path.len()).filter_map(|length| path.get(..length));
+        parents.all(is_object) && !known.unasked.contains(*path)
     };
     planned.iter().filter(can_be_asked).cloned().collect()
 }

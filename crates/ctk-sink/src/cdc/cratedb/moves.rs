@@ -37,6 +37,7 @@ impl CrateStore {
         let columns = columns(open, schema);
         let of = |columns: Vec<String>| Encoded {
             columns,
+            empty: Vec::new(),
             rows: Vec::new(),
             entries: Vec::new(),
             refused: Vec::new(),
@@ -44,6 +45,7 @@ impl CrateStore {
         };
         let mut copied = of(columns.iter().map(|column| column.name.clone()).collect());
         let mut patched = of(encoded.columns.clone());
+        patched.empty.clone_from(&encoded.empty);
         let mut old_keys = Vec::new();
         for (at, (row, index)) in encoded.rows.iter().zip(&encoded.entries).enumerate() {
             let from = write.from.get(*index).map_or(&[][..], Vec::as_slice);

@@ -14,6 +14,7 @@ use crate::{
         cell::Cell,
         store::{Layout, Op, Open, Write},
     },
+    columns::Place,
     cratedb::{
         fit::{self, Missing},
         json::Item,
@@ -27,6 +28,9 @@ use crate::{
 
 /// The object whose members are changed one by one.
 pub(super) const DATA: &str = "data";
+
+/// The object for what goes nowhere else.
+const AUX: &str = "aux";
 
 /// A row, written.
 #[derive(Clone, Debug)]
@@ -46,6 +50,8 @@ pub(super) struct RowArgs {
 pub(super) struct Encoded {
     /// The columns of the cells.
     pub(super) columns: Vec<String>,
+    /// Objects that new rows have, though the write does not name them: they are empty.
+    pub(super) empty: Vec<&'static str>,
     pub(super) rows: Vec<RowArgs>,
     /// Which row of the write each of them is.
     pub(super) entries: Vec<usize>,
@@ -67,6 +73,7 @@ pub(super) fn encode(open: &Open<Holding>, write: &Write<'_>, schema: &mut Schem
     let others = write.slots.get(keys..).unwrap_or_default();
     let mut encoded = Encoded {
         columns: others.iter().map(|slot| open.columns[*slot].name.clone()).collect(),
+        empty: empty(open, write),
         rows: Vec::with_capacity(write.rows.len()),
         entries: Vec::with_capacity(write.rows.len()),
         refused: Vec::new(),
@@ -88,6 +95,15 @@ pub(super) fn encode(open: &Open<Holding>, write: &Write<'_>, schema: &mut Schem
         }
     }
     encoded
+}
+
+fn empty(open: &Open<Holding>, write: &Write<'_>) -> Vec<&'static str> {
+    if open.layout == Layout::Direct {
+        return Vec::new();
+    }
+    let is_named = |name: &str| write.slots.iter().any(|slot| open.columns[*slot].name == name);
+    let is_there = |name: &str| matches!(open.columns.place(name), Place::Column(_));
+    [DATA, AUX].into_iter().filter(|name| is_there(name) && !is_named(name)).collect()
 }
 
 /// Plans the members of objects under their own names, and returns the rows that have too many new ones.

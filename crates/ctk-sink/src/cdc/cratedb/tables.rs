@@ -103,11 +103,10 @@ impl CrateStore {
             }
             (Alteration::ChangeColumn(column), Layout::Direct) => change(&schema, column),
             (Alteration::DropColumn(member), Layout::Universal) => {
-                self.forget(table, &schema, member).await?
+                self.drop_member(table, &schema, &names::of_key(member)).await?
             }
-            (Alteration::RenameColumn { from, .. }, Layout::Universal) => {
-                let is_there = schema.get(&[DATA.into(), names::of_key(from).into()]).is_some();
-                is_there.then(|| "the members of objects cannot be renamed in CrateDB".to_owned())
+            (Alteration::RenameColumn { from, to }, Layout::Universal) => {
+                self.rename_member(table, &schema, from, to).await?
             }
             // Members come, and change their types, with the rows that have them.
             (Alteration::Drop, _)
@@ -180,31 +179,40 @@ impl CrateStore {
         Ok((!texts.is_empty()).then(|| texts.join("; ")))
     }
 
-    /// Sets a member of `data`, and what stands beside it, to NULL in all rows.
-    async fn forget(
+    /// Drops a member of `data`, and what stands beside it.
+    async fn drop_member(
         &mut self,
         table: &TargetTable,
         schema: &Schema,
         member: &str,
     ) -> Result<Fate, SinkError> {
-        let Some(data) = schema.get(&[DATA.to_owned()]) else { return Ok(None) };
-        let own = names::of_key(member);
-        let own = data.keys().and_then(|keys| keys.get_key_value(own.as_ref())).map(|(key, _)| key);
-        let members = own.into_iter().chain(beside(data, &names::of_key(member)));
-        let members: Vec<_> =
-            members.map(|name| subscript(&[DATA.to_owned(), name.clone()])).collect();
-        if members.is_empty() {
-            return Ok(None);
+        let mut refused = Vec::new();
+        for name in with_siblings(schema, member) {
+            let path = subscript(&[DATA.to_owned(), name]);
+            let sql = format!("ALTER TABLE {} DROP COLUMN {path}", quoted(table));
+            refused.extend(self.define(table, "change", &sql).await?);
         }
-        let refresh = format!("REFRESH TABLE {}", quoted(table));
-        if let Some(refused) = self.define(table, "refresh", &refresh).await? {
-            return Ok(Some(refused));
+        Ok((!refused.is_empty()).then(|| refused.join("; ")))
+    }
+
+    /// Gives a member of `data`, and what stands beside it, another name.
+    async fn rename_member(
+        &mut self,
+        table: &TargetTable,
+        schema: &Schema,
+        from: &str,
+        to: &str,
+    ) -> Result<Fate, SinkError> {
+        let (from, to) = (names::of_key(from), names::of_key(to));
+        for name in with_siblings(schema, &from) {
+            let new = name.replacen(from.as_ref(), &to, 1);
+            let [old, new] = [name, new].map(|name| subscript(&[DATA.to_owned(), name]));
+            let sql = format!("ALTER TABLE {} RENAME COLUMN {old} TO {new}", quoted(table));
+            if let Some(refused) = self.define(table, "change", &sql).await? {
+                return Ok(Some(refused));
+            }
         }
-        let set: Vec<_> = members.iter().map(|member| format!("{member} = NULL")).collect();
-        let is_set: Vec<_> = members.iter().map(|member| format!("{member} IS NOT NULL")).collect();
-        let (set, is_set) = (set.join(", "), is_set.join(" OR "));
-        let sql = format!("UPDATE {} SET {set} WHERE {is_set}", quoted(table));
-        self.define(table, "change", &sql).await
+        Ok(None)
     }
 
     /// Runs a statement; what is refused is a fate.
@@ -215,6 +223,14 @@ impl CrateStore {
             Err(error) => Err(failed(what, table)(error)),
         }
     }
+}
+
+/// Returns the key of a member of `data` and those beside it, as far as they are there. The siblings come first, so that who is
+/// stopped in between finds them again.
+fn with_siblings(schema: &Schema, name: &str) -> Vec<String> {
+    let Some(data) = schema.get(&[DATA.to_owned()]) else { return Vec::new() };
+    let own = data.keys().and_then(|keys| keys.get_key_value(name)).map(|(key, _)| key);
+    beside(data, name).into_iter().chain(own).cloned().collect()
 }
 
 fn is_read_only(error: &CrateDbError) -> bool {

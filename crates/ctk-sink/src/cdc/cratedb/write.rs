@@ -250,8 +250,8 @@ pub(super) fn condition(open: &Open<Holding>) -> String {
 
 fn insert<'a>(open: &Open<Holding>, encoded: &'a Encoded, rows: Vec<usize>) -> Job<'a> {
     let key = open.key.iter().map(|slot| open.columns[*slot].name.as_str());
-    let columns: Vec<_> =
-        key.chain(encoded.columns.iter().map(String::as_str)).map(quote).collect();
+    let others = encoded.columns.iter().map(String::as_str).chain(encoded.empty.iter().copied());
+    let columns: Vec<_> = key.chain(others).map(quote).collect();
     let statement = format!(
         "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING",
         quoted(&open.name),
@@ -264,6 +264,9 @@ fn insert<'a>(open: &Open<Holding>, encoded: &'a Encoded, rows: Vec<usize>) -> J
         for cell in &row.cells {
             out.push(',');
             out.push_str(cell);
+        }
+        for _ in &encoded.empty {
+            out.push_str(",{}");
         }
     };
     Job { statement, rows, args: Box::new(args) }
