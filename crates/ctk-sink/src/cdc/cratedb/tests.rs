@@ -10,7 +10,7 @@ use super::*;
 use crate::cdc::{
     cell::Cell,
     store::{
-        NewColumn, Op,
+        Op,
         contract::{self, column, int, text},
     },
 };
