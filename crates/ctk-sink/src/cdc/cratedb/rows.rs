@@ -69,34 +69,82 @@ const MOST_BESIDE: usize = 300;
 
 /// Writes rows for a table that has, or is to get, this schema.
 pub(super) fn encode(open: &Open<Holding>, write: &Write<'_>, schema: &mut Schema) -> Encoded {
-    let keys = open.key.len();
-    let others = write.slots.get(keys..).unwrap_or_default();
-    let mut encoded = Encoded {
-        columns: others.iter().map(|slot| open.columns[*slot].name.clone()).collect(),
-        empty: empty(open, write),
-        rows: Vec::with_capacity(write.rows.len()),
-        entries: Vec::with_capacity(write.rows.len()),
-        refused: Vec::new(),
-        planned: Vec::new(),
-    };
-    let too_many = discover(open, write, schema, &mut encoded.planned);
-    for (index, cells) in write.rows.iter().enumerate() {
-        if too_many.contains(&index) {
-            let why = "the row has more new members than a table may have columns";
-            encoded.refused.push((index, why.into()));
-            continue;
-        }
-        match row(open, write, cells, schema, &mut encoded.planned) {
-            Ok(row) => {
-                encoded.rows.push(row);
-                encoded.entries.push(index);
-            }
-            Err(why) => encoded.refused.push((index, why)),
-        }
+    // Mostly all keys are there, and nothing has to be looked for.
+    let mut encoded = Encoded::new(open, write);
+    if encoded.add_all(open, write, schema, &mut Growth::None) {
+        return encoded;
     }
-    encoded
+    let mut planned = Vec::new();
+    let too_many = discover(open, write, schema, &mut planned);
+    let mut encoded = Encoded::new(open, write);
+    encoded.add_all(open, write, schema, &mut Growth::Plan { planned: &mut planned, too_many });
+    Encoded { planned, ..encoded }
 }
 
+/// What becomes of a key that the schema lacks.
+enum Growth<'a> {
+    None,
+    Plan {
+        planned: &'a mut Vec<Vec<String>>,
+        /// Rows that have too many new keys.
+        too_many: Vec<usize>,
+    },
+}
+
+/// Why a row cannot be written.
+enum Problem {
+    /// A key has to be planned first.
+    New,
+    Refused(String),
+}
+
+impl From<String> for Problem {
+    fn from(why: String) -> Self {
+        Self::Refused(why)
+    }
+}
+
+impl Encoded {
+    fn new(open: &Open<Holding>, write: &Write<'_>) -> Self {
+        let others = write.slots.get(open.key.len()..).unwrap_or_default();
+        Self {
+            columns: others.iter().map(|slot| open.columns[*slot].name.clone()).collect(),
+            empty: empty(open, write),
+            rows: Vec::with_capacity(write.rows.len()),
+            entries: Vec::with_capacity(write.rows.len()),
+            refused: Vec::new(),
+            planned: Vec::new(),
+        }
+    }
+
+    /// Adds all rows; false when one needs a key that is not there, and may not be planned.
+    fn add_all(
+        &mut self,
+        open: &Open<Holding>,
+        write: &Write<'_>,
+        schema: &mut Schema,
+        growth: &mut Growth<'_>,
+    ) -> bool {
+        for (index, cells) in write.rows.iter().enumerate() {
+            if matches!(growth, Growth::Plan { too_many, .. } if too_many.contains(&index)) {
+                let why = "the row has more new members than a table may have columns";
+                self.refused.push((index, why.into()));
+                continue;
+            }
+            match row(open, write, cells, schema, growth) {
+                Ok(row) => {
+                    self.rows.push(row);
+                    self.entries.push(index);
+                }
+                Err(Problem::Refused(why)) => self.refused.push((index, why)),
+                Err(Problem::New) => return false,
+            }
+        }
+        true
+    }
+}
+
+/// Returns the objects of new rows that the write does not name.
 fn empty(open: &Open<Holding>, write: &Write<'_>) -> Vec<&'static str> {
     if open.layout == Layout::Direct {
         return Vec::new();
@@ -141,8 +189,8 @@ fn row(
     write: &Write<'_>,
     cells: &[Cell<'_>],
     schema: &mut Schema,
-    planned: &mut Vec<Vec<String>>,
-) -> Result<RowArgs, String> {
+    growth: &mut Growth<'_>,
+) -> Result<RowArgs, Problem> {
     let (key, inserted_key) = key(open, cells, schema)?;
     let mut row = RowArgs { key, inserted_key, cells: Vec::new(), members: None };
     let changes_members =
@@ -150,7 +198,7 @@ fn row(
     for (slot, cell) in write.slots.iter().zip(cells).skip(open.key.len()) {
         let column = &open.columns[*slot];
         let text = if column.holds.has_members() {
-            object(&column.name, cell, schema, planned)?
+            object(&column.name, cell, schema, growth)?
         } else {
             let mut text = String::new();
             let is_held = column.holds.write(cell.value(), &mut text);
@@ -174,8 +222,8 @@ fn object(
     column: &str,
     cell: &Cell<'_>,
     schema: &mut Schema,
-    planned: &mut Vec<Vec<String>>,
-) -> Result<String, String> {
+    growth: &mut Growth<'_>,
+) -> Result<String, Problem> {
     let item = exact(Item::new(cell.value()));
     let path = [column.to_owned()];
     let mut text = String::new();
@@ -184,15 +232,16 @@ fn object(
         let of = schema.get(&path).ok_or_else(|| format!("there is no column {column}"))?;
         match fit::write(of, &item, &mut text) {
             Ok(true) => return Ok(text),
-            Ok(false) => return Err(no_room(column)),
+            Ok(false) => return Err(no_room(column).into()),
             Err(Missing { path: inner, kind }) => {
+                let Growth::Plan { planned, .. } = growth else { return Err(Problem::New) };
                 let path: Vec<String> = path.iter().cloned().chain(inner).collect();
                 plan::plan(schema, &Missing { path: path.clone(), kind }, false);
                 planned.push(path);
             }
         }
     }
-    Err("too many values of the row do not fit their keys".into())
+    Err(Problem::Refused("too many values of the row do not fit their keys".into()))
 }
 
 /// Writes a key: as a condition compares it, and as INSERT takes it.

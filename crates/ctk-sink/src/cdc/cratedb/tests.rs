@@ -187,6 +187,7 @@ async fn rows(target: &Target, table: &TargetTable) -> Vec<Json> {
     rows
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "values are written in their place")]
 fn object(value: Json) -> Cell<'static> {
     Cell::Json(value.to_string())
 }

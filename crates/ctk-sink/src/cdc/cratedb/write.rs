@@ -30,6 +30,9 @@ use crate::{
 /// How often a table may turn out to be another one before that is an error: about a quarter of a minute.
 const ATTEMPTS: usize = 8;
 
+/// The code of a table that is not there.
+const GONE: u32 = 4041;
+
 /// How often a row may come and go between two statements before that is a fate.
 const ROUNDS: usize = 6;
 
@@ -90,7 +93,9 @@ impl CrateStore {
                     warn!(%error, ?pause, table = open.name.table, "the table is not what it was; trying again");
                     stale = Some(error);
                     tokio::time::sleep(pause).await;
-                    self.read(&open.name).await?;
+                    if self.read(&open.name).await?.is_none() {
+                        break;
+                    }
                     continue;
                 }
             };
@@ -119,7 +124,13 @@ impl CrateStore {
         }
         match stale {
             Some(error) => Err(failed("write into", &open.name)(error)),
-            None => Err(SinkError::Unsettled { table: open.name.table.clone() }),
+            None if self.known.contains_key(&open.name) => {
+                Err(SinkError::Unsettled { table: open.name.table.clone() })
+            }
+            None => {
+                let message = "the table is gone".to_owned();
+                Err(failed("write into", &open.name)(CrateDbError::Sql { code: GONE, message }))
+            }
         }
     }
 

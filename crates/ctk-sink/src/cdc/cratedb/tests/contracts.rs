@@ -4,8 +4,6 @@
 //! members of objects that change their types, and tables that go into another schema. The tests beside this one say what
 //! happens then.
 
-use ctk_flow::{DeadLetter, ShardId, SourceTable};
-
 use super::*;
 use crate::cdc::store::contract::Probe;
 
