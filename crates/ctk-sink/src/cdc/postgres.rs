@@ -4,7 +4,7 @@
 //! What PostgreSQL refuses is taken back to a savepoint, and narrowed down to the row, or to the change of the table.
 
 mod alter;
-mod attempt;
+pub(crate) mod attempt;
 mod change_type;
 mod create;
 mod declare;
@@ -17,10 +17,7 @@ mod write;
 use ctk_db::postgres::{self, Connection};
 use ctk_flow::{DeadLetter, ShardId, SourceTable};
 
-pub(crate) use self::{
-    attempt::{Apply, start},
-    holds::PgHolds,
-};
+pub(crate) use self::holds::PgHolds;
 use self::{stage::Stages, statements::Conflicts};
 use super::store::{Alteration, Fate, Found, Layout, NewTable, Open, Store, TargetTable, Write};
 use crate::{
