@@ -1,5 +1,7 @@
 //! Change data, from a stream into databases.
 
+use ctk_test_support::postgres::Postgres;
+
 use crate::world::World;
 
 /// A record as AWS DMS writes it.
@@ -59,4 +61,19 @@ async fn changes_of_dms_become_tables() {
     let said = world.load_changes("kinesis+dms", "sqlite:demo.db", &[]).await;
     assert!(said.starts_with("1 record read = 1 written"), "{said}");
     assert_eq!(world.query("demo.db", rows).await, ["7 10 again"]);
+}
+
+#[tokio::test]
+async fn changes_of_dms_become_tables_of_postgresql() {
+    let (world, server) = (World::new(1).await, Postgres::start().await.unwrap());
+    world.put_all(&history()).await;
+    let said = world.load_changes("kinesis+dms", &server.url(), &[]).await;
+    assert!(said.starts_with("6 records read = 6 written + 0 dead-lettered"), "{said}");
+    let rows = "SELECT concat_ws(' ', id, total, note) FROM shop.orders";
+    assert_eq!(server.try_sql(rows).unwrap(), "7 10.00 moved");
+
+    world.put(dms("update", "orders", r#""data": {"id": 7, "note": "again"}"#).as_bytes()).await;
+    let said = world.load_changes("kinesis+dms", &server.url(), &[]).await;
+    assert!(said.starts_with("1 record read = 1 written"), "{said}");
+    assert_eq!(server.try_sql(rows).unwrap(), "7 10.00 again");
 }

@@ -10,12 +10,14 @@
 
 mod adapt;
 mod cell;
+pub mod cratedb;
 mod ddl;
 mod definition;
 mod engine;
 mod fit;
 mod merge;
 mod open;
+pub mod postgres;
 mod settings;
 pub mod sqlite;
 mod store;
@@ -26,7 +28,7 @@ mod write;
 pub use self::{
     settings::{ChangeSettings, Rules, TableRules},
     store::Layout,
-    target::ChangeTarget,
+    target::{ChangeTarget, Knowledge},
 };
 
 #[cfg(test)]

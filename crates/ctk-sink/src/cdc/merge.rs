@@ -107,12 +107,11 @@ impl<'f, 'a> Run<'f, 'a> {
     }
 
     fn push(&mut self, row: Merged<'f, 'a>) {
-        match self.place(row.key) {
-            Some(place) => self.rows[place] = row,
-            None => {
-                self.places.insert(self.name.clone(), self.rows.len());
-                self.rows.push(row);
-            }
+        if let Some(place) = self.place(row.key) {
+            self.rows[place] = row;
+        } else {
+            self.places.insert(self.name.clone(), self.rows.len());
+            self.rows.push(row);
         }
     }
 
