@@ -1,8 +1,9 @@
 //! Change data, from a stream into databases.
 
-use ctk_test_support::postgres::Postgres;
+use ctk_test_support::{cratedb::target, postgres::Postgres};
+use serde_json::json;
 
-use crate::world::World;
+use crate::world::{World, ended};
 
 /// A record as AWS DMS writes it.
 fn dms(operation: &str, table: &str, members: &str) -> String {
@@ -14,16 +15,16 @@ fn dms(operation: &str, table: &str, members: &str) -> String {
 
 const ORDERS: &str = r#""control": {"table-def": {"columns": {"id": {"type": "INT64"}, "total": {"type": "NUMERIC", "precision": 10, "scale": 2}, "note": {"type": "STRING", "length": 20}}, "primary-key": ["id"]}}"#;
 
-fn history() -> Vec<String> {
+fn history(table: &str) -> Vec<String> {
     vec![
-        dms("create-table", "orders", ORDERS),
-        dms("load", "orders", r#""data": {"id": 1, "total": 9.50, "note": "first"}"#),
-        dms("insert", "orders", r#""data": {"id": 2, "total": 1.00}"#),
-        dms("update", "orders", r#""data": {"id": 1, "total": 10.00}"#),
-        dms("delete", "orders", r#""data": {"id": 2}"#),
+        dms("create-table", table, ORDERS),
+        dms("load", table, r#""data": {"id": 1, "total": 9.50, "note": "first"}"#),
+        dms("insert", table, r#""data": {"id": 2, "total": 1.00}"#),
+        dms("update", table, r#""data": {"id": 1, "total": 10.00}"#),
+        dms("delete", table, r#""data": {"id": 2}"#),
         dms(
             "update",
-            "orders",
+            table,
             r#""before-image": {"id": 1}, "data": {"id": 7, "total": 10.00, "note": "moved"}"#,
         ),
     ]
@@ -50,7 +51,7 @@ impl World {
 #[tokio::test]
 async fn changes_of_dms_become_tables() {
     let world = World::new(1).await;
-    world.put_all(&history()).await;
+    world.put_all(&history("orders")).await;
     let said = world.load_changes("kinesis+dms", "sqlite:demo.db", &[]).await;
     assert!(said.starts_with("6 records read = 6 written + 0 dead-lettered"), "{said}");
     let rows = "SELECT id || ' ' || total || ' ' || note FROM orders";
@@ -66,7 +67,7 @@ async fn changes_of_dms_become_tables() {
 #[tokio::test]
 async fn changes_of_dms_become_tables_of_postgresql() {
     let (world, server) = (World::new(1).await, Postgres::start().await.unwrap());
-    world.put_all(&history()).await;
+    world.put_all(&history("orders")).await;
     let said = world.load_changes("kinesis+dms", &server.url(), &[]).await;
     assert!(said.starts_with("6 records read = 6 written + 0 dead-lettered"), "{said}");
     let rows = "SELECT concat_ws(' ', id, total, note) FROM shop.orders";
@@ -76,4 +77,33 @@ async fn changes_of_dms_become_tables_of_postgresql() {
     let said = world.load_changes("kinesis+dms", &server.url(), &[]).await;
     assert!(said.starts_with("1 record read = 1 written"), "{said}");
     assert_eq!(server.try_sql(rows).unwrap(), "7 10.00 again");
+}
+
+/// The command of the documents that the project was founded on.
+#[tokio::test]
+async fn the_command_of_the_tutorial() {
+    let (world, target) = (World::new(1).await, target().await);
+    world.put_all(&history("customers")).await;
+    let endpoint = world.kinesis.endpoint().replace("http://", "");
+    let source = format!(
+        "kinesis+dms://{endpoint}/demo?region=us-east-1&create=true&checkpointer=cratedb&checkpointer-interval=10"
+    );
+    let address = target.url(target.schema());
+    let recipe = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../examples/cdc/aws/dms-load-schema-universal.yaml"
+    );
+    let mut command =
+        world.command(&["load", &source, &address, "--transformation", recipe, "--once"]);
+    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    let ended = ended(command).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("6 records read = 6 written + 0 dead-lettered"), "{ended:?}");
+    let rows = async |sql: &str| {
+        let table = format!("\"{}\".\"customers\"", target.schema());
+        target.sql(&format!("REFRESH TABLE {table}"), &[]).await;
+        target.sql(&sql.replace("TABLE", &table), &[]).await["rows"].clone()
+    };
+    let expected = json!([[{"id": 7}, {"total": 10.0, "note": "moved"}, {}]]);
+    assert_eq!(rows("SELECT pk, data, aux FROM TABLE").await, expected);
 }

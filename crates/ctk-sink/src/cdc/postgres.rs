@@ -69,11 +69,6 @@ impl<'a> PgStore<'a> {
             conflicts: Conflicts::default(),
         }
     }
-
-    /// Returns the connection, within the transaction.
-    pub(crate) fn connection(&mut self) -> &mut Connection {
-        self.connection
-    }
 }
 
 /// Returns a table as SQL wants it.

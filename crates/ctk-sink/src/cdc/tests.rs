@@ -101,7 +101,7 @@ impl World {
     }
 }
 
-fn settings() -> ChangeSettings {
+pub(super) fn settings() -> ChangeSettings {
     ChangeSettings {
         stream: "stream".into(),
         schema: None,
@@ -134,7 +134,7 @@ async fn commit(
     committed
 }
 
-fn changes(shard: &ShardId, number: usize, batch: &str) -> Changes {
+pub(super) fn changes(shard: &ShardId, number: usize, batch: &str) -> Changes {
     let mut changes = Changes::new(shard.clone(), 10, 100);
     let lines = batch.lines().map(str::trim).filter(|line| !line.is_empty());
     for (index, line) in lines.enumerate() {

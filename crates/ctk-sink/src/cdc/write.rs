@@ -176,11 +176,11 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
             let family = variants(columns, self.definition, &columns[own].name);
             slots.extend(family.into_iter().chain([own]).map(small));
         }
+        let mut is_set = vec![false; self.table.columns.len()];
         for (slot, _) in self.fit.fitted.iter().flat_map(|fitted| &fitted.cells) {
-            if !slots.contains(slot) {
-                slots.push(*slot);
-            }
+            is_set[*slot as usize] = true;
         }
+        slots.extend((0..).zip(is_set).filter(|(_, is_set)| *is_set).map(|(slot, _)| slot));
         slots.retain(|slot| {
             let slot = *slot as usize;
             !self.table.key.contains(&slot) && self.table.columns[slot].holds.takes(Value::Null)

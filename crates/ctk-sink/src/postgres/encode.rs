@@ -8,7 +8,7 @@ use ctk_flow::{ColumnId, DeadLetter, Reason, Value};
 
 use super::{
     Settings,
-    holds::{put, put_null},
+    holds::{put, put_null, put_own_json},
     known::{Known, Misfit, Missing},
     put::Refused,
 };
@@ -232,7 +232,7 @@ impl<'a> Encoder<'a> {
                 if let Some(slot) = known.envelope {
                     text.clear();
                     envelope.write(row.origin(), row.sub_sequence(), &mut text);
-                    put(&known.columns[slot].holds.of, Value::Json(&text), &mut head);
+                    put_own_json(&known.columns[slot].holds.of, &text, &mut head);
                 }
                 if !self.put_as_they_are(entry, &values, &head) {
                     self.put_beside(entry, &values, &head)?;

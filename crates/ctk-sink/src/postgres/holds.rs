@@ -32,6 +32,21 @@ pub(crate) fn put(of: &Type, value: Value<'_>, out: &mut Vec<u8>) -> bool {
     length.is_some()
 }
 
+/// Appends the field of JSON that we made, in which is nothing that JSONB could not hold: so that is not looked for.
+pub(crate) fn put_own_json(of: &Type, text: &str, out: &mut Vec<u8>) {
+    match (of, i32::try_from(text.len() + 1)) {
+        (Type::Jsonb, Ok(length)) => {
+            out.extend(length.to_be_bytes());
+            out.push(JSONB);
+            out.extend(text.as_bytes());
+        }
+        _ => drop(put(of, Value::Json(text), out)),
+    }
+}
+
+/// The version of JSONB's binary format.
+const JSONB: u8 = 1;
+
 /// Appends the field of NULL.
 pub(crate) fn put_null(out: &mut Vec<u8>) {
     out.extend((-1_i32).to_be_bytes());
@@ -74,8 +89,7 @@ fn write(of: &Type, value: Value<'_>, out: &mut Vec<u8>) -> bool {
         }
         (Type::Json, Value::Json(text)) => out.extend(text.as_bytes()),
         (Type::Jsonb, Value::Json(text)) if fits_jsonb(text) => {
-            // The version of the format.
-            out.push(1);
+            out.push(JSONB);
             out.extend(text.as_bytes());
         }
         (Type::Bytea, Value::Bytes(bytes)) => out.extend(bytes),
@@ -292,6 +306,16 @@ mod tests {
         check(&Type::Jsonb, Value::Json(r#"["\u0000"]"#), None);
         check(&Type::Json, Value::Json(r#"["\u0000"]"#), Some(br#"["\u0000"]"#));
         check(&Type::Json, Value::Text("x"), None);
+    }
+
+    #[test]
+    fn json_of_ours_is_written_as_any_other() {
+        for of in [Type::Json, Type::Jsonb] {
+            let (mut any, mut own) = (Vec::new(), Vec::new());
+            assert!(put(&of, Value::Json(r#"{"a": [1]}"#), &mut any));
+            put_own_json(&of, r#"{"a": [1]}"#, &mut own);
+            assert_eq!(own, any);
+        }
     }
 
     #[test]

@@ -174,8 +174,13 @@ fn decode_options(config: &KinesisConfig) -> DecodeOptions {
 }
 
 fn note_that_nothing_is_remembered(config: &KinesisConfig, ui: &Ui) {
+    let again = if config.decode.format.is_change_data() {
+        "all changes are applied once more, in their order"
+    } else {
+        "rows that are there already stay as they are"
+    };
     ui.note(&format!(
-        "no checkpointer: the next run starts with {} again, and rows that are there already stay as they are; \
+        "no checkpointer: the next run starts with {} again, and {again}; \
          add checkpointer=target to the source address to go on from where this one ends",
         if config.file.is_some() { "the first line".to_owned() } else { start(&config.start) }
     ));

@@ -28,7 +28,7 @@ async fn change(
     }
     let value = "SELECT concat_ws(' ', format_type(atttypid, atttypmod), (SELECT v::text FROM t WHERE v IS NOT NULL)) \
                  FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'v'";
-    Ok(sqlx::query_scalar(value).persistent(false).fetch_one(store.connection()).await.unwrap())
+    Ok(sqlx::query_scalar(value).persistent(false).fetch_one(&mut *store.connection).await.unwrap())
 }
 
 #[tokio::test]

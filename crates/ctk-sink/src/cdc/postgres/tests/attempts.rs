@@ -1,99 +1,94 @@
-//! Groups of changes in transactions, with their positions.
-
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+//! Groups of changes in transactions, with their positions and dead letters, also when it takes several attempts.
 
 use ctk_checkpoint::StreamIdentity;
-use ctk_flow::{Changes, Committed, Position, Sequence, Target as _};
+use ctk_flow::{Committed, Position, Sequence, Target as _};
 
-use super::{
-    attempt::{Apply, start},
-    *,
+use super::*;
+use crate::{
+    cdc::{
+        ChangeSettings,
+        tests::{changes, settings},
+    },
+    config::TableConfig,
+    dead_letters::{DeadLetters, LetterFile},
 };
-use crate::group::{Delivery, Limits};
 
-/// Puts rows that refer to these into table `child`, one for each batch, and counts those that are refused.
-#[derive(Debug, Default)]
-struct Children {
-    parents: Vec<i64>,
-    tries: Arc<AtomicU32>,
-}
-
-impl Apply for Children {
-    async fn apply(
-        &mut self,
-        store: &mut PgStore<'_>,
-        group: &[Delivery],
-    ) -> Result<Vec<Committed>, SinkError> {
-        self.tries.fetch_add(1, Relaxed);
-        let table = TargetTable { schema: "public".into(), table: "child".into() };
-        let open = open(store, &table, Layout::Direct, &["id"]).await;
-        let rows = (1..).zip(&self.parents).map(|(id, parent)| vec![int(id), int(*parent)]);
-        let fates =
-            tried(store, &open, Op::Put, &["id", "parent"], rows.collect(), Vec::new()).await;
-        let refused = fates.iter().flatten().count() as u64;
-        let written = fates.len() as u64 - refused;
-        // The parent comes behind its children.
-        sql(store.connection(), "INSERT INTO parent VALUES (5) ON CONFLICT DO NOTHING").await;
-        let first = Committed { written, present: 0, dead_lettered: refused };
-        let rest = group.iter().skip(1).map(|_| Committed::default());
-        Ok(std::iter::once(first).chain(rest).collect())
-    }
-
-    fn forget(&mut self) {}
-}
-
-/// Commits one batch with children of these, and returns what became of them and in how many tries.
-async fn commit(world: &World, parents: &[i64]) -> (Committed, u32) {
+/// Commits one batch of these changes, and returns what became of them, and the dead letters: their sequence numbers.
+async fn commit(world: &World, batch: &str) -> (Committed, Vec<String>) {
     let url = TargetUrl::parse(&world.server.url()).unwrap();
     let config = PgConfig::take(&url, &mut url.options.clone()).unwrap();
     let mut connection = config.connect_for_writing().await.unwrap();
-    ctk_checkpoint::postgres::create_table(&mut connection, "ext").await.unwrap();
+    let schema = &world.places.checkpoints;
+    ctk_checkpoint::postgres::create_table(&mut connection, schema).await.unwrap();
     let identity = StreamIdentity::default();
-    let opened = ctk_checkpoint::postgres::open(&mut connection, "ext", "test", identity).await;
+    let opened = ctk_checkpoint::postgres::open(&mut connection, schema, "test", identity).await;
     let holder = opened.unwrap().0;
-    let engine = Children { parents: parents.to_vec(), tries: Arc::default() };
-    let tries = Arc::clone(&engine.tries);
-    let limits = Limits { rows: 1000, bytes: 1 << 20, linger: Duration::ZERO, takes_all: true };
-    let places = world.places.clone();
-    let target = start(&config, connection, places, Some(holder), engine, limits).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("letters.jsonl");
+    let dead_letters = DeadLetters::File(LetterFile::open(&path).unwrap());
+    let settings = ChangeSettings { dead_letters, ..settings() };
+    let table = TableConfig::from_options(ctk_url::Options::default()).unwrap();
+    let places = (world.places.clone(), Some(holder));
+    let target = start(&config, connection, settings, &table, places).await.unwrap();
     let shard = ShardId::new("shard-1");
-    let changes = Changes::new(shard.clone(), 1, 100);
-    let upto = Position { sequence: Some(Sequence::new("7")), ..Position::new(shard) };
+    let changes = changes(&shard, 1, batch);
+    let upto = Position { sequence: Some(Sequence::new("199")), ..Position::new(shard) };
     let committed = target.commit(changes, upto).await.unwrap();
     target.close().await.unwrap();
-    (committed, tries.load(Relaxed))
+    let stored = world.server.sql("SELECT * FROM \"ext \"\"x\"\"\".kinesis_checkpoints");
+    assert!(stored.contains("shard-1") && stored.contains("199"), "{stored}");
+    let letters = std::fs::read_to_string(&path).unwrap();
+    let sequence = |line: &str| {
+        let letter: Json = serde_json::from_str(line).unwrap();
+        letter["sequence"].as_str().unwrap().to_owned()
+    };
+    (committed, letters.lines().map(sequence).collect())
 }
+
+fn committed(written: u64, dead_lettered: u64) -> Committed {
+    Committed { written, present: 0, dead_lettered }
+}
+
+/// What `child` refers to is checked at the end of the transaction.
+const FAMILY: &str = "CREATE TABLE parent (id int PRIMARY KEY);
+    CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent DEFERRABLE INITIALLY DEFERRED)";
 
 #[tokio::test]
 async fn what_is_valid_in_the_end_is_written() {
     let world = World::new().await;
-    world.server.sql(
-        "CREATE TABLE parent (id int PRIMARY KEY);
-         CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent DEFERRABLE INITIALLY DEFERRED)",
-    );
-    let (committed, tries) = commit(&world, &[5, 5]).await;
-    assert_eq!(committed, Committed { written: 2, present: 0, dead_lettered: 0 });
-    assert_eq!(tries, 1);
+    world.server.sql(FAMILY);
+    let batch = "put child id=1 parent=5\nput child id=2 parent=5\nput parent id=5";
+    assert_eq!(commit(&world, batch).await, (committed(3, 0), Vec::new()));
     assert_eq!(world.server.sql("SELECT count(*) FROM child"), "2");
-    let stored = world.server.sql("SELECT * FROM ext.kinesis_checkpoints");
-    assert!(stored.contains("shard-1") && stored.contains('7'), "{stored}");
 }
 
 #[tokio::test]
 async fn what_is_not_valid_in_the_end_is_found_at_once() {
     let world = World::new().await;
-    world.server.sql(
-        "CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent VALUES (5);
-         CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent DEFERRABLE INITIALLY DEFERRED)",
-    );
-    let (committed, tries) = commit(&world, &[5, 404, 5]).await;
-    assert_eq!(committed, Committed { written: 2, present: 0, dead_lettered: 1 });
-    assert_eq!(tries, 2);
+    world.server.sql(FAMILY);
+    world.server.sql("INSERT INTO parent VALUES (5)");
+    // The last is refused in both attempts.
+    let batch = "put child id=1 parent=5\nput child id=2 parent=404\nput child id=3 parent=5\n\
+                 put child id=4 parent=\"?\"";
+    let (became, mut letters) = commit(&world, batch).await;
+    letters.sort();
+    assert_eq!((became, letters), (committed(2, 2), vec!["101".into(), "103".into()]));
     assert_eq!(world.server.sql("SELECT string_agg(id::text, ',' ORDER BY id) FROM child"), "1,3");
+}
+
+#[tokio::test]
+async fn letters_are_in_the_file_once_after_many_attempts() {
+    let world = World::new().await;
+    // Both when the dead letters stand in the file already: a transaction that meets another one, a connection that breaks.
+    world.server.sql(
+        "CREATE TABLE t (id int PRIMARY KEY); CREATE SEQUENCE n;
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE i bigint = nextval('n'); BEGIN
+           IF i = 1 THEN RAISE 'met' USING ERRCODE = '40001'; END IF;
+           IF i = 2 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF; RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER g AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()",
+    );
+    let (became, letters) = commit(&world, "put t id=\"?\"\nput t id=1\nput t id=\"!\"").await;
+    assert_eq!((became, letters), (committed(1, 2), vec!["100".into(), "102".into()]));
+    assert_eq!(world.server.sql("SELECT last_value FROM n"), "3");
+    assert_eq!(world.server.sql("SELECT id FROM t"), "1");
 }

@@ -27,7 +27,7 @@ async fn check(
         done(store, &open, Op::Put, &["id", "v"], vec![vec![int(1), Cell::As(value)]]).await;
         let found: String = sqlx::query_scalar("SELECT v::text FROM t")
             .persistent(false)
-            .fetch_one(store.connection())
+            .fetch_one(&mut *store.connection)
             .await
             .unwrap();
         assert_eq!(found, expected, "{value:?} into {kind:?}");

@@ -10,7 +10,7 @@ fn table(name: &str) -> TargetTable {
 async fn shown(store: &mut PgStore<'_>, query: &str) -> String {
     let query = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT ({query})::text")));
     let shown: Option<String> =
-        query.persistent(false).fetch_one(store.connection()).await.unwrap();
+        query.persistent(false).fetch_one(&mut *store.connection).await.unwrap();
     shown.unwrap_or_default()
 }
 
