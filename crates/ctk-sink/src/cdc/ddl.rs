@@ -122,7 +122,10 @@ async fn rename<S: Store>(
     definition: Definition,
     to: &SourceTable,
 ) -> Result<Option<String>, SinkError> {
-    if definition.source == *to {
+    let is_known = work.tables.definitions.contains_key(&definition.source);
+    if definition.source == *to || !is_known && work.store.look(&definition.target).await?.is_none()
+    {
+        // It has the name already, as when the change comes once more.
         return Ok(None);
     }
     let target = work.tables.assign(work.store, work.settings, to);

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use ctk_flow::{Asks, ColumnDef, ColumnKind, SourceTable};
+use ctk_flow::{Asks, ColumnDef, ColumnKind, Reason, SourceTable};
 
 use super::{
     definition::Definition,
@@ -115,10 +115,11 @@ async fn find_or_make<S: Store>(
     }
     let new = match new_table::<S>(definition, &seen(work, entries)) {
         Ok(new) => new,
-        Err(why) => return Ok(Opened::Closed(why)),
+        Err(why) => return Ok(Opened::Closed((Reason::NoKey, why))),
     };
     if let Some(why) = work.store.create(target, &new).await? {
-        return Ok(Opened::Closed(format!("the table {shown} cannot be created: {why}")));
+        let why = format!("the table {shown} cannot be created: {why}");
+        return Ok(Opened::Closed((Reason::Refused, why)));
     }
     match work.store.look(target).await? {
         Some(found) => ready(work, definition, found).await,
@@ -133,7 +134,7 @@ async fn ready<S: Store>(
     found: Found<S::Holds>,
 ) -> Result<Opened<S::Holds>, SinkError> {
     let Found { columns, key: found_key } = found;
-    let closed = |why: String| Ok(Opened::Closed(why));
+    let closed = |why: String| Ok(Opened::Closed((Reason::Refused, why)));
     let name = definition.target.clone();
     let mut key_names: Vec<String> = definition.key.clone();
     if key_names.is_empty() {

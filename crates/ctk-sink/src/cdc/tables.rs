@@ -11,6 +11,7 @@ use tracing::warn;
 
 use super::{
     definition::Definition,
+    fit::Why,
     settings::ChangeSettings,
     store::{Open, Store, TargetTable},
 };
@@ -31,7 +32,7 @@ pub(crate) struct Tables<H> {
 #[derive(Debug)]
 pub(crate) enum Opened<H> {
     Table(Arc<Open<H>>),
-    Closed(String),
+    Closed(Why),
 }
 
 /// What the shards of a run may know of tables while the writer works: those that need not be waited for.

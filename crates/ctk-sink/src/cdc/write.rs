@@ -33,7 +33,7 @@ pub(crate) async fn queue<S: Store>(
                 // The next records may bring what these lack.
                 work.tables.open.remove(source);
                 for entry in entries {
-                    work.refuse(entry, source, (Reason::NoKey, why.clone()));
+                    work.refuse(entry, source, why.clone());
                 }
                 return Ok(());
             }

@@ -65,6 +65,15 @@ async fn a_table_may_get_another_name() {
 }
 
 #[tokio::test]
+async fn a_renaming_that_comes_once_more_changes_nothing() {
+    let world = World::new();
+    world.run(settings(), &["create t id:int64*\nput t id=1 v=1\nrename t u"]).await;
+    world.run(settings(), &["rename t u\npatch u id=1 v=2"]).await;
+    assert_eq!(world.letters().await, "");
+    assert_eq!(world.rows("u").await, "id=1 v=2");
+}
+
+#[tokio::test]
 async fn a_column_may_get_another_type() {
     let history = "create t id:int64* a:int32 b:int64
                    put t id=1 a=1 b=2
