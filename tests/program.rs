@@ -7,6 +7,9 @@ mod bad_input;
 #[path = "program/changes.rs"]
 mod changes;
 #[cfg(test)]
+#[path = "program/changes_found.rs"]
+mod changes_found;
+#[cfg(test)]
 #[path = "program/chaos.rs"]
 mod chaos;
 #[cfg(test)]

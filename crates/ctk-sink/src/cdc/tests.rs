@@ -7,6 +7,7 @@
 //! delete shop.orders id=2
 //! ```
 
+mod found;
 mod keys;
 mod rows;
 mod tables;
