@@ -6,10 +6,13 @@ use super::{
     definition::Definition,
     engine::Work,
     fit::{Entry, variants},
-    open::{define, new_table, remember},
+    open::{define, look, new_table, remember},
     store::{Alteration, Layout, NewColumn, Store},
 };
 use crate::{SinkError, columns::Columns, names};
+
+/// Why a column is not added.
+const NOT_ADDED: &str = "evolve=none forbids to add columns";
 
 /// Applies a change of a table.
 pub(crate) async fn apply<S: Store>(
@@ -27,6 +30,8 @@ pub(crate) async fn apply<S: Store>(
             let refused = alter(work, &definition, Alteration::Drop).await?;
             // Its key stays known, for changes that come late from other shards; a new table of the name tells its own.
             definition.columns.clear();
+            definition.renamed.clear();
+            definition.is_told = false;
             work.tables.barred.remove(source);
             remember(work, definition).await?;
             refused
@@ -87,19 +92,22 @@ async fn create<S: Store>(
         definition.key = rules.key;
     }
     let is_told = !definition.columns.is_empty() && !definition.key.is_empty();
-    let refused = match work.store.look(&definition.target).await? {
-        Some(_) if definition.layout == Layout::Universal => None,
-        Some(found) => {
+    let refused = match look(work, &definition.target).await? {
+        Err(why) => Some(why),
+        Ok(Some(_)) if definition.layout == Layout::Universal => None,
+        Ok(Some(found)) => {
             let missing = missing(&definition, &found.columns);
             if missing.is_empty() {
                 None
+            } else if !work.settings.evolve {
+                Some(NOT_ADDED.to_owned())
             } else {
                 alter(work, &definition, Alteration::AddColumns(missing)).await?
             }
         }
         // Of what is not told, the first rows decide.
-        None if !is_told || !work.settings.create_table => None,
-        None => match new_table::<S>(&definition, &std::collections::BTreeMap::new()) {
+        Ok(None) if !is_told || !work.settings.create_table => None,
+        Ok(None) => match new_table::<S>(&definition, &[]) {
             Ok(new) => work.store.create(&definition.target, &new).await?,
             Err(why) => Some(why),
         },
@@ -128,14 +136,18 @@ async fn rename<S: Store>(
         // It has the name already, as when the change comes once more.
         return Ok(None);
     }
-    let target = work.tables.assign(work.store, work.settings, to);
+    let target = work.tables.assign(work.store, work.settings, (to, &definition.source));
     if target != definition.target {
         let there = work.store.look(&target).await?.is_some();
         let is_left = work.store.look(&definition.target).await?.is_some();
-        if there && is_left {
-            return Ok(Some(format!("there is a table {} already", target.table)));
-        }
-        let refused = alter(work, &definition, Alteration::Rename(target.clone())).await?;
+        let is_of_source = work.tables.definitions.contains_key(to);
+        let alteration = match there && is_left {
+            // The change comes once more: the table with the new name is that of a later time, and has all that is left.
+            true if is_of_source => Alteration::Drop,
+            true => return Ok(Some(format!("there is a table {} already", target.table))),
+            false => Alteration::Rename(target.clone()),
+        };
+        let refused = alter(work, &definition, alteration).await?;
         if refused.is_some() {
             return Ok(refused);
         }
@@ -143,7 +155,13 @@ async fn rename<S: Store>(
     work.store.define(&definition.source, None).await?;
     work.tables.forget(&definition.source);
     work.tables.open.remove(to);
-    remember(work, Definition { source: to.clone(), target, ..definition }).await?;
+    // What is known of the new name is of a later time.
+    let later = work.tables.definitions.get(to).cloned();
+    let definition = match later {
+        Some(later) => later,
+        None => Definition { source: to.clone(), target, ..definition },
+    };
+    remember(work, definition).await?;
     Ok(None)
 }
 
@@ -152,6 +170,11 @@ async fn add<S: Store>(
     mut definition: Definition,
     column: &ColumnDef,
 ) -> Result<Option<String>, SinkError> {
+    let is_new = definition.position(&column.name).is_none();
+    if is_new {
+        make_way(work, &definition, &column.name).await?;
+    }
+    definition.renamed.retain(|(from, _)| *from != column.name);
     match definition.position(&column.name) {
         Some(at) => definition.columns[at] = column.clone(),
         None => definition.columns.push(column.clone()),
@@ -162,12 +185,39 @@ async fn add<S: Store>(
     {
         let mut missing = missing(&definition, &found.columns);
         missing.retain(|new| new.name == names::of_member(&column.name));
-        if !missing.is_empty() {
+        if !missing.is_empty() && !work.settings.evolve {
+            refused = Some(NOT_ADDED.to_owned());
+        } else if !missing.is_empty() {
             refused = alter(work, &definition, Alteration::AddColumns(missing)).await?;
         }
     }
     remember(work, definition).await?;
     Ok(refused)
+}
+
+/// Gives the variant of a column that has the name of a new one another name.
+async fn make_way<S: Store>(
+    work: &mut Work<'_, S>,
+    definition: &Definition,
+    name: &str,
+) -> Result<(), SinkError> {
+    let mut after = definition.clone();
+    after.columns.push(ColumnDef { name: name.to_owned(), kind: ColumnKind::Unknown });
+    let Ok(Some(found)) = look(work, &definition.target).await? else { return Ok(()) };
+    if definition.layout == Layout::Universal || found.columns.find(name.to_owned()).is_err() {
+        return Ok(());
+    }
+    let is_variant = definition.columns.iter().any(|column| {
+        let own = names::of_member(&column.name);
+        let variants = variants(&found.columns, definition, &own);
+        variants.into_iter().any(|slot| found.columns[slot].name == name)
+    });
+    if is_variant && let Some((_, kind)) = name.rsplit_once("__") {
+        let to = (S::NAMING.fit)(names::variant(name, kind));
+        let aside = Alteration::RenameColumn { from: name.to_owned(), to };
+        alter(work, definition, aside).await?;
+    }
+    Ok(())
 }
 
 /// Returns the columns in which the values of a member stand: its own, and its variants.
@@ -209,6 +259,10 @@ async fn rename_column<S: Store>(
     from: &str,
     to: &str,
 ) -> Result<Option<String>, SinkError> {
+    if definition.name(from) == to && definition.position(from).is_none() {
+        // It has the name already.
+        return Ok(None);
+    }
     let columns = columns_of(work, &definition, from).await?;
     let (old, new) = match definition.layout {
         Layout::Direct => (names::of_member(from), names::of_member(to)),
@@ -232,6 +286,8 @@ async fn rename_column<S: Store>(
     };
     definition.columns.iter_mut().for_each(|column| name(&mut column.name));
     definition.key.iter_mut().for_each(name);
+    definition.renamed.retain(|(old, _)| old != to);
+    definition.renamed.push((from.to_owned(), to.to_owned()));
     remember(work, definition).await?;
     Ok(None)
 }
@@ -264,24 +320,24 @@ async fn change_column<S: Store>(
 
 /// Returns what made a table what it is now: columns that went, got another name or type. The last step adds what came.
 fn difference(definition: &Definition, def: &TableDef) -> Vec<TableChange> {
-    let is_told = |name: &str| def.columns.iter().any(|column| column.name == name);
+    let is_told =
+        |name: &str| def.columns.iter().any(|column| definition.name(&column.name) == name);
     let mut steps = Vec::new();
     if !def.columns.is_empty() {
-        let gone: Vec<_> = definition
-            .columns
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| !is_told(&column.name))
-            .collect();
-        let come: Vec<_> = def
-            .columns
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| definition.position(&column.name).is_none())
+        // The key has its own place, and is not among the columns that were only seen.
+        let others = |columns: &'_ [ColumnDef]| {
+            let is_key = |column: &ColumnDef| definition.key.contains(&column.name);
+            let others: Vec<_> = columns.iter().filter(|column| !is_key(column)).cloned().collect();
+            others.into_iter().enumerate()
+        };
+        let gone: Vec<_> =
+            others(&definition.columns).filter(|(_, column)| !is_told(&column.name)).collect();
+        let come: Vec<_> = others(&def.columns)
+            .filter(|(_, column)| definition.position(definition.name(&column.name)).is_none())
             .collect();
         match (gone.as_slice(), come.as_slice()) {
-            // One for one, in its place: the same column.
-            ([(was, old)], [(is, new)]) if was == is => {
+            // One for one, in its place: the same column. Of columns that were only seen the places are not known for sure.
+            ([(was, old)], [(is, new)]) if was == is || !definition.is_told => {
                 let (from, to) = (old.name.clone(), new.name.clone());
                 steps.push(TableChange::RenameColumn { from, to });
             }
@@ -290,7 +346,9 @@ fn difference(definition: &Definition, def: &TableDef) -> Vec<TableChange> {
             ),
         }
         for column in &def.columns {
-            let was = definition.position(&column.name).map(|at| definition.columns[at].kind);
+            let was = definition
+                .position(definition.name(&column.name))
+                .map(|at| definition.columns[at].kind);
             if was.is_some_and(|was| was != column.kind) {
                 steps.push(TableChange::ChangeColumn(column.clone()));
             }
@@ -314,6 +372,8 @@ mod tests {
             layout: Layout::Direct,
             key: vec!["a".into()],
             columns: vec![a.clone(), b.clone()],
+            is_told: true,
+            renamed: Vec::new(),
         };
         let check = |columns: Vec<ColumnDef>, expected: &[TableChange]| {
             let def = TableDef { columns, key: Vec::new() };

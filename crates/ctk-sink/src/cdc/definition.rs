@@ -13,8 +13,12 @@ pub(crate) struct Definition {
     pub(crate) layout: Layout,
     /// Its key, by the names of the source; empty where rows have none: they are told apart by their message ids.
     pub(crate) key: Vec<String>,
-    /// All columns that were ever told, or seen.
+    /// All columns that were ever told, or seen, in their order.
     pub(crate) columns: Vec<ColumnDef>,
+    /// The source has told the columns: there are no others.
+    pub(crate) is_told: bool,
+    /// Columns that got another name: the old and the new one. Records of before that time may come once more.
+    pub(crate) renamed: Vec<(String, String)>,
 }
 
 /// The form in which it is stored: a member that is not known is left alone, so that a later version can add some.
@@ -27,6 +31,10 @@ struct Stored {
     universal: bool,
     key: Vec<String>,
     columns: Vec<(String, String)>,
+    #[serde(default)]
+    told: bool,
+    #[serde(default)]
+    renamed: Vec<(String, String)>,
 }
 
 impl Definition {
@@ -35,21 +43,43 @@ impl Definition {
         self.columns.iter().position(|column| column.name == name)
     }
 
-    /// Takes what the source says of the table. What it does not say stays: some records tell a part of a table only.
-    pub(crate) fn take(&mut self, def: &TableDef) {
-        for column in &def.columns {
-            match self.position(&column.name) {
-                Some(at) => self.columns[at] = column.clone(),
-                None => self.columns.push(column.clone()),
+    /// Returns the name that a column of the source has by now.
+    pub(crate) fn name<'a>(&'a self, name: &'a str) -> &'a str {
+        let mut name = name;
+        for (from, to) in &self.renamed {
+            if name == from {
+                name = to;
             }
         }
-        if !def.key.is_empty() {
-            self.key.clone_from(&def.key);
+        name
+    }
+
+    /// Takes what the source says of the table. What it does not say stays: some records tell a part of a table only.
+    pub(crate) fn take(&mut self, def: &TableDef) {
+        let is_new = self.columns.is_empty();
+        for column in &def.columns {
+            let name = self.name(&column.name).to_owned();
+            match self.position(&name) {
+                Some(at) => self.columns[at].kind = column.kind,
+                None => self.columns.push(ColumnDef { name, kind: column.kind }),
+            }
+        }
+        self.is_told |= !def.columns.is_empty();
+        let key: Vec<String> = def.key.iter().map(|name| self.name(name).to_owned()).collect();
+        let is_same = key.len() == self.key.len() && key.iter().all(|name| self.key.contains(name));
+        if !key.is_empty() && !is_same {
+            self.key = key;
+        } else if key.is_empty() && is_new && self.is_told {
+            // A table that was made anew, without the columns of its old key.
+            let has_all = self.key.iter().all(|name| self.position(name).is_some());
+            if !has_all {
+                self.key.clear();
+            }
         }
     }
 
     pub(crate) fn to_json(&self) -> String {
-        let Self { source, target, layout, key, columns } = self.clone();
+        let Self { source, target, layout, key, columns, is_told, renamed } = self.clone();
         let stored = Stored {
             source_schema: source.schema,
             source_table: source.table,
@@ -58,6 +88,8 @@ impl Definition {
             universal: layout == Layout::Universal,
             key,
             columns: columns.into_iter().map(|column| (column.name, name(column.kind))).collect(),
+            told: is_told,
+            renamed,
         };
         // Texts and lists of texts: there is nothing that could fail.
         serde_json::to_string(&stored).unwrap_or_default()
@@ -73,6 +105,8 @@ impl Definition {
             layout: if stored.universal { Layout::Universal } else { Layout::Direct },
             key: stored.key,
             columns: stored.columns.into_iter().map(column).collect(),
+            is_told: stored.told,
+            renamed: stored.renamed,
         })
     }
 }
@@ -160,6 +194,8 @@ mod tests {
             layout: Layout::Universal,
             key: vec!["c \"1\"".into(), "c \"2\"".into()],
             columns: kinds.iter().enumerate().map(column).collect(),
+            is_told: true,
+            renamed: vec![("a".into(), "b".into())],
         };
         assert_eq!(Definition::from_json(&definition.to_json()).unwrap(), definition);
         assert!(Definition::from_json("{}").is_err());

@@ -43,8 +43,9 @@ impl<H: super::store::Holds> Engine<H> {
     }
 
     /// Notes that the group is durable.
-    pub(crate) fn done(&mut self) {
-        self.in_file.clear();
+    pub(crate) fn done(&mut self, group: &[Delivery]) {
+        self.in_file
+            .retain(|(shard, ..)| group.iter().all(|delivery| delivery.changes.shard() != shard));
     }
 
     /// Looks at what is there, so that nobody waits for tables that are known.
@@ -116,15 +117,16 @@ impl<H: super::store::Holds> Engine<H> {
             matches!(self.settings.dead_letters, crate::dead_letters::DeadLetters::File(_));
         for ((member, table), mut letters) in all {
             let shard = group[member].changes.shard();
-            if is_file {
-                letters.retain(|letter| {
-                    let sequence = letter.origin.sequence.clone();
-                    self.in_file.insert((shard.clone(), sequence, letter.sub_sequence))
-                });
-            }
+            let place = |letter: &DeadLetter| {
+                (shard.clone(), letter.origin.sequence.clone(), letter.sub_sequence)
+            };
+            letters.retain(|letter| !self.in_file.contains(&place(letter)));
             let ChangeSettings { dead_letters, stream, .. } = &*self.settings;
             if dead_letters.keep(&letters, stream, shard, &table)? == Keep::InTable {
                 store.keep(shard, &table, &letters).await?;
+            }
+            if is_file {
+                self.in_file.extend(letters.iter().map(place));
             }
         }
         Ok(())

@@ -1,6 +1,8 @@
 //! Changes of one table, fitted to its columns: which column each member goes to, in which form, and what is still missing
 //! for that. Pure.
 
+mod key;
+
 use std::collections::{BTreeMap, HashMap};
 
 use ctk_flow::{Asks, Change, Changes, ColumnId, ColumnKind, Reason, Row, Value};
@@ -9,12 +11,11 @@ use super::{
     adapt::{adapt, as_bytes},
     cell::Cell,
     definition::Definition,
-    merge::{Asked, Fitted, Slot},
+    merge::{Asked, Fitted, Slot, name_of},
     store::{Holds, Layout, Open},
 };
 use crate::{
     columns::{Columns, Misfit},
-    envelope::MessageId,
     group::Delivery,
     kinds::{Kind, Seen},
     names,
@@ -65,6 +66,8 @@ pub(crate) struct Fitter<'a, H> {
     slots: Vec<Vec<Option<Place>>>,
     /// For each column: others that hold values of the same member.
     families: Vec<Vec<usize>>,
+    /// For each column: it is one of the source, so no variant of another.
+    of_source: Vec<bool>,
     interned: HashMap<(&'a str, bool), Slot>,
     /// For each member, and for each column: the change that it was met in last, and where.
     seen: Vec<(u64, usize)>,
@@ -101,6 +104,7 @@ impl<'a, H: Holds> Fitter<'a, H> {
             families: (0..table.columns.len())
                 .map(|slot| variants(&table.columns, definition, &table.columns[slot].name))
                 .collect(),
+            of_source: of_source(table, definition),
             interned: HashMap::new(),
             seen: Vec::new(),
             set: Vec::new(),
@@ -133,7 +137,8 @@ impl<'a, H: Holds> Fitter<'a, H> {
     pub(crate) fn met(&self, group: &[Delivery]) -> Vec<String> {
         let all = group.iter().zip(&self.slots).flat_map(|(delivery, slots)| {
             let columns = delivery.changes.columns().iter().zip(slots);
-            columns.filter(|(_, place)| place.is_some()).map(|(name, _)| name.to_string())
+            let met = columns.filter(|(_, place)| place.is_some());
+            met.map(|(name, _)| self.definition.name(name).to_owned())
         });
         all.chain(self.interned.keys().map(|(name, _)| (*name).to_owned())).collect()
     }
@@ -152,7 +157,8 @@ impl<'a, H: Holds> Fitter<'a, H> {
         };
         let key = self.key(changes, asked, (row, change))?;
         let from = self.key_before(changes, change, &key)?;
-        let is_key = |name: &str| self.definition.key.iter().any(|key| key == name);
+        let definition = self.definition;
+        let is_key = |name: &str| definition.key.iter().any(|key| key == name);
         // Of a row that gets another key, all that is told is taken.
         let before = (from.is_some() && asked == Asked::Patch).then(|| change.before());
         let before = before.into_iter().flatten();
@@ -162,7 +168,7 @@ impl<'a, H: Holds> Fitter<'a, H> {
             let data = before.chain(change.data()).map(|(column, value)| (column, value, false));
             let aux = change.aux().map(|(column, value)| (column, value, true));
             for (column, value, is_aux) in data.chain(aux) {
-                if is_key(&changes.columns()[column.index()]) {
+                if is_key(self.name(changes, column)) {
                     continue;
                 }
                 // Of members that come twice, the last counts.
@@ -177,7 +183,7 @@ impl<'a, H: Holds> Fitter<'a, H> {
         match self.table.layout {
             Layout::Universal => {
                 for (column, value, is_aux) in values {
-                    let name = &*changes.columns()[column.index()];
+                    let name = self.name(changes, column);
                     let next = small(fit.members.len());
                     let slot = *self.interned.entry((name, is_aux)).or_insert(next);
                     if slot == next {
@@ -207,12 +213,19 @@ impl<'a, H: Holds> Fitter<'a, H> {
                 (key, from)
             }
         };
+        // What is another one for the record may be the same for the column.
+        let from = from.filter(|from| name_of(from) != name_of(&key));
         Ok(is_complete.then_some(Fitted { asked, key, from, cells }))
     }
 
+    /// Returns the name that a column of the record has by now.
+    fn name(&self, changes: &'a Changes, column: ColumnId) -> &'a str {
+        self.definition.name(&changes.columns()[column.index()])
+    }
+
     /// Returns where the values of a member go.
-    fn place_of(&mut self, changes: &Changes, member: usize, column: ColumnId) -> &Place {
-        let name = &changes.columns()[column.index()];
+    fn place_of(&mut self, changes: &'a Changes, member: usize, column: ColumnId) -> &Place {
+        let name = self.name(changes, column);
         self.slots[member][column.index()].get_or_insert_with(|| {
             match self.table.columns.find(names::of_member(name)) {
                 Ok(slot) => {
@@ -244,8 +257,8 @@ impl<'a, H: Holds> Fitter<'a, H> {
         };
         let kind = Kind::of(value).map(|kind| (kind, kind.name()));
         let stamp = self.stamp;
-        let set = &self.set;
-        let is_open = |slot: usize| is_free(set, slot, stamp);
+        let (set, of_source) = (&self.set, &self.of_source);
+        let is_open = |slot: usize| is_free(set, slot, stamp) && (slot == own || !of_source[slot]);
         let bytes = |holds: &H| as_bytes(holds, value).filter(|_| are_bytes);
         let convert = |holds: &H| bytes(holds).or_else(|| adapt(holds, value));
         let fitted = self.table.columns.fit(own, kind, is_open, convert);
@@ -289,110 +302,6 @@ impl<'a, H: Holds> Fitter<'a, H> {
         }
         Ok(false)
     }
-
-    /// Returns the values of the key.
-    fn key(
-        &self,
-        changes: &'a Changes,
-        asked: Asked,
-        (row, change): (Row<'a>, Change<'a>),
-    ) -> Result<Vec<Cell<'a>>, Why> {
-        if self.definition.key.is_empty() {
-            if asked != Asked::Put {
-                let error = "the table has no key, so it is not known which row is meant";
-                return Err((Reason::NoKey, error.to_owned()));
-            }
-            let mut text = String::new();
-            MessageId::new(changes.shard(), row.origin(), row.sub_sequence()).write(&mut text);
-            return Ok(vec![Cell::Text(text.into())]);
-        }
-        if change.tells_key() {
-            let told = change.key().count();
-            if told != self.definition.key.len() {
-                let error = format!("the record has {told} key attributes, the table has others");
-                return Err((Reason::NoKey, error));
-            }
-        }
-        let of_name = |name: &String| {
-            let is_it =
-                |(column, _): &(ColumnId, Value<'_>)| *changes.columns()[column.index()] == **name;
-            match change.data().filter(is_it).last() {
-                None | Some((_, Value::Null)) => Err((
-                    Reason::NoKey,
-                    format!("the record has no value for the key column {name}"),
-                )),
-                Some((_, value)) => Ok(Cell::As(value)),
-            }
-        };
-        self.definition.key.iter().map(of_name).collect()
-    }
-
-    /// Returns the key that the row had before, if it was another one.
-    fn key_before(
-        &self,
-        changes: &'a Changes,
-        change: Change<'a>,
-        key: &[Cell<'a>],
-    ) -> Result<Option<Vec<Cell<'a>>>, Why> {
-        if change.before().next().is_none() || !matches!(change.asks(), Asks::Put | Asks::Patch) {
-            return Ok(None);
-        }
-        let mut is_other = false;
-        let mut from = Vec::with_capacity(key.len());
-        for (name, now) in self.definition.key.iter().zip(key) {
-            let was = change
-                .before()
-                .filter(|(column, _)| *changes.columns()[column.index()] == **name)
-                .last();
-            match was {
-                Some((_, Value::Null)) => {
-                    let error = format!("the row had no value for the key column {name} before");
-                    return Err((Reason::NoKey, error));
-                }
-                Some((_, value)) if Cell::As(value) != *now => {
-                    is_other = true;
-                    from.push(Cell::As(value));
-                }
-                _ => from.push(now.clone()),
-            }
-        }
-        Ok(is_other.then_some(from))
-    }
-
-    /// Fits the values of a key to its columns; nothing when one of these is missing.
-    fn fit_key(&self, fit: &mut Fit<'a>, key: &[Cell<'a>]) -> Result<Option<Vec<Cell<'a>>>, Why> {
-        let mut fitted = Vec::with_capacity(key.len());
-        for (cell, slot) in key.iter().zip(&self.table.key) {
-            let column = &self.table.columns[*slot];
-            let adapted = match cell {
-                Cell::As(value) => adapt(&column.holds, *value),
-                made => column.holds.takes(made.value()).then(|| made.clone()),
-            };
-            let Some(cell) = adapted else {
-                let error = format!("the key column {} cannot hold the value", column.name);
-                return Err((Reason::Refused, error));
-            };
-            fitted.push(cell);
-        }
-        if fitted.len() == key.len() {
-            return Ok(Some(fitted));
-        }
-        let name = self.definition.key.get(fitted.len()).cloned().unwrap_or_default();
-        let value = key.get(fitted.len()).map_or(Value::Null, Cell::value);
-        self.miss(fit, names::of_member(&name), value, None)?;
-        Ok(None)
-    }
-
-    /// Returns the values of a key as the object `pk`.
-    fn object(&self, key: &[Cell<'a>]) -> Cell<'a> {
-        let id = self.message_id.to_owned();
-        let names = match self.definition.key.as_slice() {
-            [] => std::slice::from_ref(&id),
-            names => names,
-        };
-        let members = names.iter().map(String::as_str).zip(key);
-        Cell::Json(object(members))
-    }
 }
 
 /// Returns where this was met in the change of this number; if it was not, notes that it is met there now.
@@ -427,13 +336,30 @@ pub(crate) fn object<'a, 'b: 'a>(members: impl Iterator<Item = (&'a str, &'a Cel
     text
 }
 
-/// Returns which other columns hold values of a column's member: its variants, that are no columns of the source.
+/// Returns for each column whether it is one of the source.
+fn of_source<H>(table: &Open<H>, definition: &Definition) -> Vec<bool> {
+    let mut of_source = vec![false; table.columns.len()];
+    for column in &definition.columns {
+        if let Ok(slot) = table.columns.find(names::of_member(&column.name)) {
+            of_source[slot] = true;
+        }
+    }
+    of_source
+}
+
+/// The kinds that variants are named after.
+const KINDS: [Kind; 6] =
+    [Kind::Bool, Kind::Bigint, Kind::Double, Kind::Text, Kind::Json, Kind::Binary];
+
+/// Returns which other columns hold values of a column's member: its variants. Where a column of the source has the name of
+/// one, a variant of that name stands for it.
 pub(crate) fn variants<H>(columns: &Columns<H>, definition: &Definition, name: &str) -> Vec<usize> {
-    let kinds = [Kind::Bool, Kind::Bigint, Kind::Double, Kind::Text, Kind::Json, Kind::Binary];
-    let variants = kinds.iter().filter_map(|kind| {
-        let variant = names::variant(name, kind.name());
-        let is_its_own = definition.position(&variant).is_some();
-        columns.find(variant).ok().filter(|_| !is_its_own)
+    let variants = KINDS.iter().filter_map(|kind| {
+        let mut variant = names::variant(name, kind.name());
+        while definition.position(&variant).is_some() {
+            variant = names::variant(&variant, kind.name());
+        }
+        columns.find(variant).ok()
     });
     variants.collect()
 }

@@ -4,7 +4,10 @@
 //! in which it is written does not matter. A row whose key changes is a deletion and a new row, if all of the row is known;
 //! if not, the run is cut there, and the row is moved by the database.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use ctk_flow::Value;
 
@@ -50,6 +53,8 @@ pub(crate) enum Step<'f, 'a> {
     Rows(Vec<Merged<'f, 'a>>),
     /// A row gets another key.
     Move { from: &'f [Cell<'a>], to: Merged<'f, 'a> },
+    /// Rows get the keys of each other, one behind the other: these changes.
+    Chain(Range<usize>),
 }
 
 /// Merges changes. `is_whole` says whether these cells are all that a row has beside its key.
@@ -59,11 +64,20 @@ pub(crate) fn merge<'f, 'a>(
 ) -> Vec<Step<'f, 'a>> {
     let mut run = Run::default();
     let mut steps = Vec::new();
-    for (at, change) in changes.iter().enumerate() {
+    let mut at = 0;
+    while let Some(change) = changes.get(at) {
         let Some(from) = &change.from else {
             run.apply(change, at);
+            at += 1;
             continue;
         };
+        let moves = changes.iter().skip(at).take_while(|change| change.from.is_some()).count();
+        if is_chain(&changes[at..at + moves]) {
+            steps.extend(run.end());
+            steps.push(Step::Chain(at..at + moves));
+            at += moves;
+            continue;
+        }
         if let Some(row) = run.take_whole(from).filter(|_| change.asked != Asked::Put) {
             run.moved(row, from, change, at);
         } else {
@@ -77,9 +91,29 @@ pub(crate) fn merge<'f, 'a>(
                 steps.push(Step::Move { from, to });
             }
         }
+        at += 1;
     }
     steps.extend(run.end());
     steps
+}
+
+/// Returns true when a row gets a key that another one, later, leaves.
+fn is_chain(moves: &[Fitted<'_>]) -> bool {
+    let mut taken = HashSet::new();
+    moves.iter().any(|change| {
+        let leaves = change.from.as_deref().is_some_and(|from| taken.contains(&name_of(from)));
+        taken.insert(name_of(&change.key));
+        leaves
+    })
+}
+
+/// Returns the same bytes for keys that are the same in a database.
+pub(crate) fn name_of(key: &[Cell<'_>]) -> Vec<u8> {
+    let mut name = Vec::new();
+    for cell in key {
+        push_name(cell.value(), &mut name);
+    }
+    name
 }
 
 /// Keys that were met since the last cut.

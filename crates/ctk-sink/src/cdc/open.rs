@@ -1,9 +1,6 @@
 //! A table of the target, ready for changes: found or made, with its key.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use ctk_flow::{Asks, ColumnDef, ColumnKind, Reason, SourceTable};
 
@@ -11,8 +8,8 @@ use super::{
     definition::Definition,
     engine::Work,
     fit::{Entry, kind_of},
-    store::{Alteration, Found, Layout, NewColumn, NewTable, Open, Store},
-    tables::{Opened, bookkeeping_key},
+    store::{Alteration, Found, Layout, NewColumn, NewTable, Open, Store, TargetTable},
+    tables::{Opened, bookkeeping_key, target_of},
 };
 use crate::{SinkError, columns::Columns, kinds::Seen, names};
 
@@ -28,24 +25,35 @@ pub(crate) async fn define<S: Store>(
     first: Option<Entry>,
 ) -> Result<Definition, SinkError> {
     let rules = work.settings.rules(source);
+    let told = first.map(|entry| told_key(work, entry)).unwrap_or_default();
     if let Some(definition) = work.tables.definitions.get(source) {
         let mut definition = definition.clone();
+        let is_same = told.len() == definition.key.len()
+            && told.iter().all(|key| definition.key.contains(key));
         if !rules.key.is_empty() {
             definition.key = rules.key;
+        } else if !told.is_empty() && !is_same {
+            // A table of the name was made anew.
+            definition.key = told;
+        }
+        definition.layout = rules.layout.unwrap_or(definition.layout);
+        let wanted = target_of(work.store, work.settings, source);
+        let assigned = work.tables.assign(work.store, work.settings, (source, source));
+        // The user wants it elsewhere than in earlier runs.
+        if wanted.schema != definition.target.schema
+            || work.settings.table.is_some() && assigned != definition.target
+        {
+            definition.target = assigned;
         }
         return Ok(definition);
     }
-    let target = work.tables.assign(work.store, work.settings, source);
-    let found = work.store.look(&target).await?;
+    let target = work.tables.assign(work.store, work.settings, (source, source));
+    let found = look(work, &target).await?.unwrap_or_default();
     let has_objects = found.as_ref().is_some_and(|found| is_universal(&found.columns));
     let layout = rules.layout.unwrap_or(work.settings.layout);
     let mut key = rules.key;
-    if key.is_empty()
-        && let Some(change) = first.and_then(|entry| entry.row(work.group).change())
-        && let Some(entry) = first
-    {
-        let columns = work.group[entry.member].changes.columns();
-        key = change.key().map(|(column, _)| columns[column.index()].to_string()).collect();
+    if key.is_empty() {
+        key = told;
     }
     if key.is_empty() {
         key = bookkeeping_key(source).iter().map(|name| (*name).to_owned()).collect();
@@ -58,7 +66,36 @@ pub(crate) async fn define<S: Store>(
     {
         key = found.key;
     }
-    Ok(Definition { source: source.clone(), target, layout, key, columns: Vec::new() })
+    Ok(Definition {
+        source: source.clone(),
+        target,
+        layout,
+        key,
+        columns: Vec::new(),
+        is_told: false,
+        renamed: Vec::new(),
+    })
+}
+
+/// Returns the names of the key, where the record says them.
+fn told_key<S: Store>(work: &Work<'_, S>, entry: Entry) -> Vec<String> {
+    let columns = work.group[entry.member].changes.columns();
+    let key = entry.row(work.group).change().into_iter().flat_map(|change| change.key());
+    key.map(|(column, _)| columns[column.index()].to_string()).collect()
+}
+
+/// Returns the table as it is; an error in words for what bears the name and is no table to write to.
+pub(crate) async fn look<S: Store>(
+    work: &mut Work<'_, S>,
+    target: &TargetTable,
+) -> Result<Result<Option<Found<S::Holds>>, String>, SinkError> {
+    match work.store.look(target).await {
+        Ok(found) => Ok(Ok(found)),
+        Err(error @ (SinkError::NoTableAtAll { .. } | SinkError::Strict { .. })) => {
+            Ok(Err(error.to_string()))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn is_universal<H>(columns: &Columns<H>) -> bool {
@@ -73,7 +110,7 @@ pub(crate) async fn remember<S: Store>(
     if work.tables.definitions.get(&definition.source) != Some(&definition) {
         work.store.define(&definition.source, Some(&definition.to_json())).await?;
     }
-    work.tables.note(definition, work.settled);
+    work.tables.note::<S>(definition, work.settled);
     Ok(())
 }
 
@@ -87,6 +124,7 @@ pub(crate) async fn open<'w, S: Store>(
         let mut definition = define(work, source, entries.first().copied()).await?;
         // What rows have is a column of the source from here on, as far as nothing else is told.
         for (name, seen) in seen(work, entries) {
+            let name = definition.name(&name).to_owned();
             if definition.position(&name).is_none() && !definition.key.contains(&name) {
                 let kind = seen.kind().map_or(ColumnKind::Unknown, kind_of);
                 definition.columns.push(ColumnDef { name, kind });
@@ -105,8 +143,10 @@ async fn find_or_make<S: Store>(
     entries: &[Entry],
 ) -> Result<Opened<S::Holds>, SinkError> {
     let target = &definition.target;
-    if let Some(found) = work.store.look(target).await? {
-        return ready(work, definition, found).await;
+    match look(work, target).await? {
+        Ok(Some(found)) => return ready(work, definition, found).await,
+        Ok(None) => {}
+        Err(why) => return Ok(Opened::Closed((Reason::Refused, why))),
     }
     let shown = format!("{}.{}", target.schema, target.table);
     let shown = shown.trim_start_matches('.').to_owned();
@@ -171,7 +211,18 @@ async fn ready<S: Store>(
         found_key.len() == key_names.len() && found_key.iter().all(|name| key_names.contains(name));
     if !is_same {
         let unique = Alteration::MakeUnique(key_names.clone());
-        if let Some(why) = work.store.alter(&name, Layout::Direct, &unique).await? {
+        let refused = work.store.alter(&name, Layout::Direct, &unique).await?;
+        if refused.is_some() && found_key == [S::MESSAGE_ID] && !definition.key.is_empty() {
+            return Ok(Opened::Closed((
+                Reason::NoKey,
+                format!(
+                    "rows came before the key ({}) was told, so the table is keyed by {}; load it into a new one",
+                    key_names.join(", "),
+                    S::MESSAGE_ID
+                ),
+            )));
+        }
+        if let Some(why) = refused {
             let names = key_names.join(", ");
             return closed(format!("the table cannot be made unique by its key ({names}): {why}"));
         }
@@ -183,7 +234,7 @@ async fn ready<S: Store>(
 /// Returns the table to make; an error says what is not known.
 pub(crate) fn new_table<S: Store>(
     definition: &Definition,
-    seen: &BTreeMap<String, Seen>,
+    seen: &[(String, Seen)],
 ) -> Result<NewTable, String> {
     let mut columns: Columns<()> = Columns::new(S::NAMING);
     let mut new = Vec::new();
@@ -204,7 +255,10 @@ pub(crate) fn new_table<S: Store>(
         definition.columns.iter().map(|column| (column.name.as_str(), column.kind)).collect();
     let kind = |name: &str| {
         let told = told.get(name).copied().filter(|kind| *kind != ColumnKind::Unknown);
-        told.or_else(|| seen.get(name).and_then(|seen| seen.kind()).map(kind_of))
+        told.or_else(|| {
+            let (_, seen) = seen.iter().find(|(seen, _)| definition.name(seen) == name)?;
+            seen.kind().map(kind_of)
+        })
     };
     if definition.layout == Layout::Direct {
         let others = definition.key.iter().filter(|name| !told.contains_key(name.as_str()));
@@ -234,8 +288,8 @@ pub(crate) fn new_table<S: Store>(
     Ok(NewTable { layout: definition.layout, columns: new, key })
 }
 
-/// Returns what the members of changes are, by name, as far as they are more than NULL.
-fn seen<S: Store>(work: &Work<'_, S>, entries: &[Entry]) -> BTreeMap<String, Seen> {
+/// Returns what the members of changes are, in the order in which they came.
+fn seen<S: Store>(work: &Work<'_, S>, entries: &[Entry]) -> Vec<(String, Seen)> {
     let mut all: Vec<Vec<Option<Seen>>> =
         work.group.iter().map(|delivery| vec![None; delivery.changes.columns().len()]).collect();
     for entry in entries {
@@ -247,11 +301,16 @@ fn seen<S: Store>(work: &Work<'_, S>, entries: &[Entry]) -> BTreeMap<String, See
             all[entry.member][column.index()].get_or_insert_default().see(value);
         }
     }
-    let mut by_name: BTreeMap<String, Seen> = BTreeMap::new();
+    let mut by_name: Vec<(String, Seen)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     for (delivery, seen) in work.group.iter().zip(all) {
         for (name, seen) in delivery.changes.columns().iter().zip(seen) {
             if let Some(seen) = seen {
-                by_name.entry(name.to_string()).or_default().merge(seen);
+                let place = *places.entry(name.to_string()).or_insert(by_name.len());
+                if place == by_name.len() {
+                    by_name.push((name.to_string(), Seen::default()));
+                }
+                by_name[place].1.merge(seen);
             }
         }
     }

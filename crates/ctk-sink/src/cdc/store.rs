@@ -171,6 +171,13 @@ pub(crate) trait Store: Send {
         write: &Write<'_>,
     ) -> impl Future<Output = Result<Vec<Fate>, SinkError>> + Send;
 
+    /// Returns which of these keys the table has rows of.
+    fn find(
+        &mut self,
+        table: &Open<Self::Holds>,
+        keys: &[Vec<Cell<'_>>],
+    ) -> impl Future<Output = Result<Vec<bool>, SinkError>> + Send;
+
     /// Keeps dead letters of a shard, which concern this table (empty when it is not known which), in the table
     /// `ctk_dead_letters`, which is made when it is missing.
     fn keep(

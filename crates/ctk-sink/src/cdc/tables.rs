@@ -112,6 +112,12 @@ pub(crate) fn target_of<S: Store>(
     }
 }
 
+/// Returns a table as the database tells names apart.
+fn folded<S: Store>(target: &TargetTable) -> TargetTable {
+    let fold = S::NAMING.fold;
+    TargetTable { schema: fold(&target.schema), table: fold(&target.table) }
+}
+
 impl<H> Tables<H> {
     /// Reads what earlier runs learned.
     pub(crate) async fn read<S: Store>(
@@ -126,7 +132,7 @@ impl<H> Tables<H> {
         };
         for text in store.definitions().await? {
             match Definition::from_json(&text) {
-                Ok(definition) => tables.note(definition, settled),
+                Ok(definition) => tables.note::<S>(definition, settled),
                 Err(error) => {
                     return Err(SinkError::Definition { source: error });
                 }
@@ -136,32 +142,34 @@ impl<H> Tables<H> {
     }
 
     /// Takes a definition, without storing it.
-    pub(crate) fn note(&mut self, definition: Definition, settled: &Settled) {
+    pub(crate) fn note<S: Store>(&mut self, definition: Definition, settled: &Settled) {
         settled.insert(&definition.source);
-        self.taken.insert(definition.target.clone(), definition.source.clone());
+        self.taken.retain(|_, source| *source != definition.source);
+        self.taken.insert(folded::<S>(&definition.target), definition.source.clone());
         self.definitions.insert(definition.source.clone(), definition);
     }
 
     /// Forgets a definition, without a trace in the target.
     pub(crate) fn forget(&mut self, source: &SourceTable) -> Option<Definition> {
         self.open.remove(source);
-        let definition = self.definitions.remove(source)?;
-        self.taken.remove(&definition.target);
-        Some(definition)
+        self.taken.retain(|_, other| other != source);
+        self.definitions.remove(source)
     }
 
-    /// Returns the table that one of the source is to go to: two never go to one.
+    /// Returns the table that one of the source is to go to, which had the other name before: two never go to one.
     pub(crate) fn assign<S: Store>(
         &self,
         store: &S,
         settings: &ChangeSettings,
-        source: &SourceTable,
+        (source, before): (&SourceTable, &SourceTable),
     ) -> TargetTable {
         let own = target_of(store, settings, source);
-        let is_free =
-            |target: &TargetTable| self.taken.get(target).is_none_or(|other| other == source);
+        let is_free = |target: &TargetTable| {
+            let taken = self.taken.get(&folded::<S>(target));
+            taken.is_none_or(|other| other == source || other == before)
+        };
         if let Some(table) = &settings.table {
-            let wanted = TargetTable { table: table.clone(), ..own.clone() };
+            let wanted = TargetTable { table: store.fit_name(table.clone()), ..own.clone() };
             if is_free(&wanted) {
                 return wanted;
             }

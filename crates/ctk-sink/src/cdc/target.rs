@@ -8,7 +8,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -59,10 +59,9 @@ struct Shared {
     /// Shards that are read, and those of them that wait.
     claimed: AtomicUsize,
     waiting: AtomicUsize,
-    /// The stream has records that tell of tables.
-    is_told: AtomicBool,
-    /// Somebody waited in vain.
-    was_in_vain: AtomicBool,
+    /// How many batches told of tables, and how many had when somebody waited in vain, plus one.
+    told: AtomicUsize,
+    in_vain: AtomicUsize,
 }
 
 impl<T> ChangeTarget<T> {
@@ -74,8 +73,8 @@ impl<T> ChangeTarget<T> {
             known,
             claimed: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
-            is_told: AtomicBool::new(false),
-            was_in_vain: AtomicBool::new(false),
+            told: AtomicUsize::new(0),
+            in_vain: AtomicUsize::new(0),
         };
         Self { inner, shared: Arc::new(shared) }
     }
@@ -129,7 +128,7 @@ impl Shared {
                 break;
             }
             if tokio::time::timeout_at(deadline, news.changed()).await.is_err() {
-                self.was_in_vain.store(true, Relaxed);
+                self.in_vain.store(self.told.load(Relaxed) + 1, Relaxed);
                 break;
             }
         }
@@ -145,10 +144,11 @@ impl<T: Target> Target for ChangeTarget<T> {
     async fn commit(&self, changes: Changes, upto: Position) -> Result<Committed, Failure> {
         let shared = &self.shared;
         if changes.tells_of_tables() {
-            shared.is_told.store(true, Relaxed);
+            shared.told.fetch_add(1, Relaxed);
         }
         let unknown = shared.unknown(&changes);
-        let may_come = shared.is_told.load(Relaxed) || !shared.was_in_vain.load(Relaxed);
+        // Who waited in vain waits again only when tables have been told of since.
+        let may_come = shared.told.load(Relaxed) >= shared.in_vain.load(Relaxed);
         if !unknown.is_empty() && may_come {
             shared.wait(unknown).await;
         }

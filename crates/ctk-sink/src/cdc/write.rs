@@ -1,6 +1,10 @@
 //! The queue of one table: fitted, merged, written.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+    sync::Arc,
+};
 
 use ctk_flow::{ColumnDef, ColumnKind, Reason, SourceTable, Value};
 
@@ -9,8 +13,8 @@ use super::{
     definition::Definition,
     engine::Work,
     fit::{Entry, Fit, Fitter, kind_of, object, small, variants},
-    merge::{Asked, Fitted, Merged, Slot, Step, merge},
-    open::{AUX, DATA, open, remember},
+    merge::{Asked, Fitted, Merged, Slot, Step, merge, name_of},
+    open::{AUX, DATA, define, open, remember},
     store::{Alteration, Fate, Layout, NewColumn, Op, Open, Store, Write},
     tables::Opened,
 };
@@ -25,6 +29,16 @@ pub(crate) async fn queue<S: Store>(
     source: &SourceTable,
     entries: Vec<Entry>,
 ) -> Result<(), SinkError> {
+    if let Some(entry) = entries.first()
+        && entry.row(work.group).change().is_some_and(|change| change.tells_key())
+    {
+        // It may be another one than that of the table so far.
+        let definition = define(work, source, Some(*entry)).await?;
+        if work.tables.definitions.get(source).is_some_and(|known| *known != definition) {
+            work.tables.open.remove(source);
+            remember(work, definition).await?;
+        }
+    }
     for attempt in 0.. {
         let table = match open(work, source, &entries).await? {
             Opened::Table(table) => Arc::clone(table),
@@ -63,8 +77,10 @@ pub(crate) async fn queue<S: Store>(
             table: &table,
             definition: &definition,
             fit: &fit,
+            whole: Vec::new(),
             ends: vec![None; fit.fitted.len()],
         };
+        writer.whole = writer.whole();
         writer.all(work).await?;
         for (end, entry) in writer.ends.into_iter().zip(&fit.entries) {
             match end.flatten() {
@@ -85,6 +101,8 @@ fn definition<S: Store>(work: &Work<'_, S>, source: &SourceTable) -> Definition 
         layout: work.settings.layout,
         key: Vec::new(),
         columns: Vec::new(),
+        is_told: false,
+        renamed: Vec::new(),
     })
 }
 
@@ -134,20 +152,18 @@ struct Writer<'w, 'a, H> {
     table: &'w Open<H>,
     definition: &'w Definition,
     fit: &'w Fit<'a>,
+    /// The slots that a row from the source has beside its key, in order.
+    whole: Vec<Slot>,
     /// What became of each change. One that moves a row may be a part of two rows.
     ends: Vec<Option<Fate>>,
 }
 
 impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
     async fn all<S: Store<Holds = H>>(&mut self, work: &mut Work<'_, S>) -> Result<(), SinkError> {
-        let whole = self.whole();
-        let is_whole = |cells: &[(Slot, &Cell<'a>)]| {
-            !self.definition.columns.is_empty()
-                && whole.iter().all(|slot| cells.iter().any(|(other, _)| other == slot))
-        };
-        for step in merge(&self.fit.fitted, is_whole) {
+        for step in merge(&self.fit.fitted, |cells| self.is_whole(cells)) {
             match step {
-                Step::Rows(rows) => self.rows(work, &whole, rows).await?,
+                Step::Rows(rows) => self.rows(work, rows).await?,
+                Step::Chain(of) => self.chain(work, of).await?,
                 Step::Move { from, to } => {
                     let write = self.moves(from, &to);
                     self.write(work, &write, &[to.of]).await?;
@@ -157,7 +173,22 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
         Ok(())
     }
 
-    /// Returns the slots that a whole row has beside its key, in order.
+    /// Returns true when these are all cells that a row of the table can have.
+    fn is_whole(&self, cells: &[(Slot, &Cell<'a>)]) -> bool {
+        let has = |slot: Slot| cells.iter().any(|(other, _)| *other == slot);
+        match self.table.layout {
+            Layout::Universal => {
+                self.definition.is_told && self.whole.iter().all(|slot| has(*slot))
+            }
+            Layout::Direct => (0..self.table.columns.len()).all(|slot| {
+                self.table.key.contains(&slot)
+                    || !self.table.columns[slot].holds.takes(Value::Null)
+                    || has(small(slot))
+            }),
+        }
+    }
+
+    /// Returns the slots that a row from the source has beside its key, in order.
     fn whole(&self) -> Vec<Slot> {
         let names = self.definition.columns.iter().map(|column| column.name.as_str());
         let names = names.filter(|name| !self.definition.key.iter().any(|key| key == name));
@@ -193,7 +224,6 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
     async fn rows<S: Store<Holds = H>>(
         &mut self,
         work: &mut Work<'_, S>,
-        whole: &[Slot],
         rows: Vec<Merged<'_, 'a>>,
     ) -> Result<(), SinkError> {
         let mut puts = Vec::new();
@@ -220,7 +250,8 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
             }
         }
         self.same(work, Op::Delete, &[], deletes).await?;
-        self.same(work, Op::Put, whole, puts).await?;
+        let whole = self.whole.clone();
+        self.same(work, Op::Put, &whole, puts).await?;
         for (slots, rows) in patches {
             self.same(work, Op::Patch, &slots, rows).await?;
         }
@@ -347,6 +378,62 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
         Ok(())
     }
 
+    /// Moves rows to keys that others leave. Either a row moves on and on, or many rows, each to the place of the next, as in
+    /// `UPDATE t SET id = id + 1`. Which of both it is, the table tells: in the first case the keys in between are free.
+    async fn chain<S: Store<Holds = H>>(
+        &mut self,
+        work: &mut Work<'_, S>,
+        of: Range<usize>,
+    ) -> Result<(), SinkError> {
+        let of: Vec<usize> = of.collect();
+        let fit = self.fit;
+        let change = |at: usize| &fit.fitted[at];
+        let keys: Vec<_> = of.iter().map(|at| change(*at).key.clone()).collect();
+        let there = work.store.find(self.table, &keys).await?;
+        let left: HashSet<_> =
+            of.iter().filter_map(|at| change(*at).from.as_deref().map(name_of)).collect();
+        let is_taken =
+            keys.iter().zip(there).any(|(key, there)| there && left.contains(&name_of(key)));
+        if !is_taken {
+            return self.one_by_one(work, &of).await;
+        }
+        // Those whose new place is free by now, until all are done, or stand in each other's way.
+        let mut waiting = of;
+        loop {
+            let froms: HashMap<_, _> = waiting
+                .iter()
+                .filter_map(|at| Some((name_of(change(*at).from.as_deref()?), *at)))
+                .collect();
+            let is_free =
+                |at: &usize| froms.get(&name_of(&change(*at).key)).is_none_or(|other| other == at);
+            let (free, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_free);
+            self.one_by_one(work, &free).await?;
+            waiting = rest;
+            if free.is_empty() || waiting.is_empty() {
+                break;
+            }
+        }
+        let cells = |at: usize| change(at).cells.iter().map(|(slot, cell)| (*slot, cell)).collect();
+        let is_whole = |at: &usize| {
+            change(*at).asked == Asked::Put || self.is_whole(&Vec::from_iter::<Vec<_>>(cells(*at)))
+        };
+        if !waiting.iter().all(is_whole) {
+            for at in waiting {
+                let why = "rows take each other's keys, and the record does not tell the whole row";
+                self.end(at, Some(why.to_owned()));
+            }
+            return Ok(());
+        }
+        let row = |at: usize| Merged {
+            asked: Asked::Put,
+            key: &change(at).key,
+            cells: cells(at),
+            of: vec![at],
+        };
+        let rows = waiting.into_iter().map(row).collect();
+        self.rows(work, rows).await
+    }
+
     /// Notes what became of a change: once refused, it stays so.
     fn end(&mut self, at: usize, fate: Fate) {
         let end = self.ends[at].get_or_insert_default();
@@ -362,7 +449,7 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
         }
         let (op, mut slots) = match fitted.asked {
             Asked::Delete => (Op::Delete, Vec::new()),
-            Asked::Put => (Op::Put, self.whole()),
+            Asked::Put => (Op::Put, self.whole.clone()),
             Asked::Patch => (Op::Patch, row.cells.iter().map(|(slot, _)| *slot).collect()),
         };
         slots.sort_unstable();

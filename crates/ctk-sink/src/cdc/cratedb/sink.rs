@@ -62,7 +62,7 @@ impl Writer for ChangeWriter {
     async fn write(&mut self, group: &[Delivery]) -> Result<Vec<Committed>, SinkError> {
         let committed = self.engine.apply(&mut self.store, group).await;
         match &committed {
-            Ok(_) => self.engine.done(),
+            Ok(_) => self.engine.done(group),
             // What was written stays; what is known of tables is looked at anew.
             Err(_) => self.engine.undone(),
         }

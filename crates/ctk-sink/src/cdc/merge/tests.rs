@@ -58,6 +58,10 @@ fn merged(changes: &[Fitted<'_>], table: &mut Table) {
             row.cells.iter().map(|(slot, cell)| (*slot, integer(cell))).collect::<Vec<_>>()
         };
         match step {
+            Step::Chain(of) => {
+                of.clone().for_each(|at| seen[at] = true);
+                one_by_one(&changes[of], table);
+            }
             Step::Move { from, to } => {
                 to.of.iter().for_each(|at| seen[*at] = true);
                 move_row(table, key(from), key(to.key), cells(&to).into_iter());

@@ -121,7 +121,7 @@ impl Attempt for OfChanges {
             if let Ok(Done::Applied(committed)) = done {
                 let ended = state.commit(connection, committed).await;
                 match &ended {
-                    Ok(_) => self.engine.done(),
+                    Ok(_) => self.engine.done(group),
                     Err(_) => self.engine.undone(),
                 }
                 return ended;

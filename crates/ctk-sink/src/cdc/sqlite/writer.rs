@@ -94,7 +94,7 @@ impl Writer for ChangeWriter {
             // The first error is the one to tell; SQLite has rolled back by itself after some of them.
             drop(crate::sqlite::run(&mut self.connection, "ROLLBACK").await);
         } else {
-            self.engine.done();
+            self.engine.done(group);
         }
         written
     }
