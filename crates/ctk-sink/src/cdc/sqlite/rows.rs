@@ -39,17 +39,14 @@ pub(super) async fn write(
         _ => write,
     };
     let rows = write.rows.len();
-    let most = match write.op {
-        Op::Move => 1,
-        _ => (MOST_PARAMETERS / write.slots.len().max(1)).clamp(1, MOST_ROWS),
-    };
+    let most = (MOST_PARAMETERS / write.slots.len().max(1)).clamp(1, MOST_ROWS);
     let mut work: Vec<_> = (0..rows).step_by(most).map(|at| at..(at + most).min(rows)).collect();
     while let Some(range) = work.pop() {
         let said = match write.op {
             Op::Put => put(connection, table, write, &range).await?,
             Op::Patch => patch(connection, table, write, &range).await?,
             Op::Delete => delete(connection, table, write, &range).await?,
-            Op::Move => move_row(connection, table, write, range.start).await?,
+            Op::Move => move_row(connection, table, write).await?,
         };
         match said {
             Ok(_) => {}
@@ -97,23 +94,25 @@ fn values(rows: usize, width: usize) -> String {
     vec![row; rows].join(", ")
 }
 
-fn arguments(
+fn arguments(table: &Open<Holds>, slots: &[usize], rows: &[Vec<Cell<'_>>]) -> SqliteArguments {
+    let mut arguments = SqliteArguments::default();
+    bind(&mut arguments, table, slots, rows);
+    arguments
+}
+
+fn bind(
+    arguments: &mut SqliteArguments,
     table: &Open<Holds>,
     slots: &[usize],
     rows: &[Vec<Cell<'_>>],
-    times: usize,
-) -> SqliteArguments {
-    let mut arguments = SqliteArguments::default();
-    for _ in 0..times {
-        for row in rows {
-            for (slot, cell) in slots.iter().zip(row) {
-                if let Some(bound) = table.columns[*slot].holds.convert(cell.value()) {
-                    push(&mut arguments, bound);
-                }
+) {
+    for row in rows {
+        for (slot, cell) in slots.iter().zip(row) {
+            if let Some(bound) = table.columns[*slot].holds.convert(cell.value()) {
+                push(arguments, bound);
             }
         }
     }
-    arguments
 }
 
 async fn put(
@@ -138,7 +137,7 @@ async fn put(
         names.keys().join(", "),
     );
     let rows = &write.rows[range.clone()];
-    send(connection, table, sql, arguments(table, &write.slots, rows, 1)).await
+    send(connection, table, sql, arguments(table, &write.slots, rows)).await
 }
 
 /// Changes the rows that are there, and adds the others: an INSERT that meets a row would fail on a column that must not be
@@ -162,7 +161,7 @@ async fn patch(
             names.others().iter().map(|name| format!("{name} = ctk_rows.{name}")).collect();
         let sql =
             format!("{with} UPDATE {t} AS t SET {} FROM ctk_rows WHERE {same}", set.join(", "));
-        match send(connection, table, sql, arguments(table, &write.slots, rows, 1)).await? {
+        match send(connection, table, sql, arguments(table, &write.slots, rows)).await? {
             // As a rule all of them are there.
             Ok(changed) if changed == range.len() as u64 => return Ok(Ok(changed)),
             Ok(_) => {}
@@ -173,7 +172,7 @@ async fn patch(
     let sql = format!(
         "{with} INSERT INTO {t} ({all}) SELECT {all} FROM ctk_rows WHERE NOT EXISTS (SELECT 1 FROM {t} AS t WHERE {same})"
     );
-    send(connection, table, sql, arguments(table, &write.slots, rows, 1)).await
+    send(connection, table, sql, arguments(table, &write.slots, rows)).await
 }
 
 async fn delete(
@@ -190,48 +189,69 @@ async fn delete(
         values(range.len(), names.keys().len())
     );
     let rows = &write.rows[range.clone()];
-    send(connection, table, sql, arguments(table, &write.slots, rows, 1)).await
+    send(connection, table, sql, arguments(table, &write.slots, rows)).await
 }
 
+/// Gives a row another key. When there is one with that key already, it stays, and the old one goes.
 async fn move_row(
     connection: &mut SqliteConnection,
     table: &Open<Holds>,
     write: &Write<'_>,
-    at: usize,
+) -> Result<Said, SinkError> {
+    savepoint(connection, table, "SAVEPOINT ctk_move").await?;
+    let said = move_within(connection, table, write).await?;
+    if said.is_err() {
+        savepoint(connection, table, "ROLLBACK TO ctk_move").await?;
+    }
+    savepoint(connection, table, "RELEASE ctk_move").await?;
+    Ok(said)
+}
+
+async fn savepoint(
+    connection: &mut SqliteConnection,
+    table: &Open<Holds>,
+    sql: &'static str,
+) -> Result<(), SinkError> {
+    let done = sqlx::raw_sql(sql).execute(connection).await;
+    Ok(done.map(drop).map_err(failed(table))?)
+}
+
+async fn move_within(
+    connection: &mut SqliteConnection,
+    table: &Open<Holds>,
+    write: &Write<'_>,
 ) -> Result<Said, SinkError> {
     let names = Names::of(table, write);
-    let (row, from) = (&write.rows[at..=at], &write.from[at..=at]);
-    let is_key = || {
-        let equal: Vec<_> = names.keys().iter().map(|name| format!("{name} = ?")).collect();
-        equal.join(" AND ")
-    };
     let t = &names.table;
-    let set: Vec<_> = names.all.iter().map(|name| format!("{name} = ?")).collect();
-    let sql = format!(
-        "UPDATE {t} SET {} WHERE {} AND NOT EXISTS (SELECT 1 FROM {t} WHERE {})",
-        set.join(", "),
-        is_key(),
-        is_key()
-    );
-    let mut bound = arguments(table, &write.slots, row, 1);
-    for key in [&from[0], &row[0]] {
-        for (slot, cell) in table.key.iter().zip(key) {
-            if let Some(bound_cell) = table.columns[*slot].holds.convert(cell.value()) {
-                push(&mut bound, bound_cell);
-            }
+    let equal =
+        |names: &[String]| names.iter().map(|name| format!("{name} = ?")).collect::<Vec<_>>();
+    let is_key = equal(names.keys()).join(" AND ");
+    let bind = |arguments: &mut SqliteArguments, keys: [&[Vec<Cell<'_>>]; 3]| {
+        for key in keys {
+            bind(arguments, table, &table.key, key);
         }
+    };
+    let (new, old) = (&write.rows, &write.from);
+    // It goes first, and lets go of what is unique.
+    let sql = format!(
+        "DELETE FROM {t} WHERE {is_key} AND NOT ({is_key}) AND EXISTS (SELECT 1 FROM {t} WHERE {is_key})"
+    );
+    let mut bound = SqliteArguments::default();
+    bind(&mut bound, [old, new, new]);
+    if let Err(why) = send(connection, table, sql, bound).await? {
+        return Ok(Err(why));
     }
+    let sql = format!(
+        "UPDATE {t} SET {} WHERE {is_key} AND NOT EXISTS (SELECT 1 FROM {t} WHERE {is_key})",
+        equal(&names.all).join(", ")
+    );
+    let mut bound = arguments(table, &write.slots, new);
+    bind(&mut bound, [old, new, &[]]);
     match send(connection, table, sql, bound).await? {
-        Ok(0) => {}
-        said => return Ok(said),
+        // There is no such row any more, or there never was.
+        Ok(0) => patch(connection, table, write, &(0..new.len())).await,
+        said => Ok(said),
     }
-    // There is no such row, or one with the new key as well.
-    match patch(connection, table, write, &(at..at + 1)).await? {
-        Ok(_) => {}
-        Err(why) => return Ok(Err(why)),
-    }
-    let sql = format!("DELETE FROM {t} WHERE {}", is_key());
-    send(connection, table, sql, arguments(table, &table.key, from, 1)).await
 }
 
 /// Returns a write whose `data` is whole: the members that the rows have, and those that are to change. SQLite's own
@@ -348,9 +368,10 @@ async fn send(
         Ok(done) => Ok(Ok(done.rows_affected())),
         // Too big, constraint, mismatch: <https://www.sqlite.org/rescode.html>.
         Err(error) if matches!(primary_code(&error), Some(18..=20)) => Ok(Err(error.to_string())),
-        Err(error) => {
-            let what = format!("write into table {}", table.name.table);
-            Err(DbError::statement(what)(error).into())
-        }
+        Err(error) => Err(failed(table)(error).into()),
     }
+}
+
+fn failed(table: &Open<Holds>) -> impl FnOnce(sqlx::Error) -> DbError {
+    DbError::statement(format!("write into table {}", table.name.table))
 }
