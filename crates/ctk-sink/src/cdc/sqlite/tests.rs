@@ -124,3 +124,20 @@ async fn thousands_of_rows_go_in_few_statements() {
     println!("Delete: {:?}", start.elapsed());
     assert_eq!(store.rows(&made).await.len(), 0);
 }
+
+#[test]
+fn statements_have_few_sizes() {
+    let check = |rows, width, sizes: &[usize]| {
+        let parts = rows::parts(rows, width);
+        assert_eq!(parts.iter().map(ExactSizeIterator::len).collect::<Vec<_>>(), sizes);
+        for (part, next) in parts.iter().zip(parts.iter().skip(1)) {
+            assert_eq!(part.end, next.start);
+        }
+    };
+    check(1, 5, &[1]);
+    check(1000, 5, &[500, 500]);
+    check(1450, 5, &[500, 500, 256, 128, 64, 2]);
+    check(40, 2000, &[16, 16, 8]);
+    check(3, 40_000, &[1, 1, 1]);
+    check(0, 5, &[]);
+}
