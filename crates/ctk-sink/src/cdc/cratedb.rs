@@ -3,7 +3,8 @@
 //!
 //! - Put: INSERT with `ON CONFLICT DO NOTHING`; rows that are there are updated.
 //! - Patch: UPDATE; rows that are missing are inserted, and updated again should somebody else have been faster.
-//! - Move: the old row is read, put under its new key with what has changed, and deleted then.
+//! - Move: the old row is read, put under its new key with what has changed, and deleted then. A row that has the new key already
+//!   is patched instead.
 //!
 //! A row is always meant by its whole primary key, so writes are seen at once without a REFRESH. CrateDB casts in silence: what
 //! an object is to hold is looked at before ([`rows`]), and its keys are made with types of ours ([`grow`]).

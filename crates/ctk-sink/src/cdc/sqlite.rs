@@ -4,6 +4,7 @@
 //! looked for by halving, down to the row.
 
 mod alter;
+mod members;
 mod rows;
 mod writer;
 

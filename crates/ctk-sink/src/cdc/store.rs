@@ -100,13 +100,13 @@ pub(crate) enum Op {
     Patch,
     /// The row with this key goes, if it is there.
     Delete,
-    /// The row gets another key, and these columns; where there is no row with the old key, it is a [`Self::Patch`] of the new
-    /// one. A row that has the new key already is the same row, from a later time, since the change comes once more: it stays,
+    /// Exactly one row gets another key, and these columns; where there is no row with the old key, or both keys are the same, it
+    /// is a [`Self::Patch`] of the new one. A row that has the new key already is the same row, from a later time, since the change comes once more: it stays,
     /// and gets these columns, and the one with the old key goes.
     Move,
 }
 
-/// Rows of one table with which the same is done. No two have the same key.
+/// Rows of one table with which the same is done. No two have the same key. For [`Op::Move`] it is exactly one row.
 #[derive(Clone, Debug)]
 pub(crate) struct Write<'a> {
     pub(crate) op: Op,
@@ -114,7 +114,7 @@ pub(crate) struct Write<'a> {
     pub(crate) slots: Vec<usize>,
     /// As many cells each as there are slots. Each fits its column ([`Holds::takes`]).
     pub(crate) rows: Vec<Vec<Cell<'a>>>,
-    /// For [`Op::Move`]: the old key of each row.
+    /// For [`Op::Move`]: the old key of the row.
     pub(crate) from: Vec<Vec<Cell<'a>>>,
 }
 

@@ -12,11 +12,11 @@ use super::{
     members::merged,
     quoted,
     rows::{DATA, Encoded, RowArgs, key},
-    write::{Outcome, Start, condition, keys},
+    write::{Outcome, Start, condition},
 };
 use crate::{
     SinkError,
-    cdc::store::{Fate, Layout, Open, Write},
+    cdc::store::{Layout, Open, Write},
     cratedb::{
         schema::{Column, Schema},
         types::Type,
@@ -25,79 +25,45 @@ use crate::{
 };
 
 impl CrateStore {
-    /// Moves rows. All are read before one is written, so that rows may exchange their keys.
-    pub(super) async fn move_rows(
+    /// Moves a row. When there is one with the new key, it stays, and gets the changes; the old one goes.
+    pub(super) async fn move_row(
         &self,
         open: &Open<Holding>,
         write: &Write<'_>,
         schema: &Schema,
         encoded: &Encoded,
     ) -> Result<Outcome, SinkError> {
-        let mut fates: Vec<Fate> = vec![None; encoded.rows.len()];
+        let Some(row) = encoded.rows.first() else { return Ok(Ok(Vec::new())) };
+        let from = write.from.first().map_or(&[][..], Vec::as_slice);
+        // A key that its column does not hold is no row's.
+        let old = key(open, from, schema).ok().map(|(old, _)| old).filter(|old| *old != row.key);
         let columns = columns(open, schema);
-        let of = |columns: Vec<String>| Encoded {
-            columns,
-            empty: Vec::new(),
-            rows: Vec::new(),
-            entries: Vec::new(),
-            refused: Vec::new(),
-            planned: Vec::new(),
+        let before = match &old {
+            Some(old) => self.read_row(open, &columns, old).await?,
+            None => None,
         };
-        let mut copied = of(columns.iter().map(|column| column.name.clone()).collect());
-        let mut patched = of(encoded.columns.clone());
-        patched.empty.clone_from(&encoded.empty);
-        let mut old_keys = Vec::new();
-        for (at, (row, index)) in encoded.rows.iter().zip(&encoded.entries).enumerate() {
-            let from = write.from.get(*index).map_or(&[][..], Vec::as_slice);
-            // A key that its column does not hold is no row's.
-            let old =
-                key(open, from, schema).ok().map(|(old, _)| old).filter(|old| *old != row.key);
-            let before = match &old {
-                Some(old) => self.read_row(open, &columns, old).await?,
-                None => None,
+        let (Some(old), Some(before)) = (old, before) else {
+            return self.upsert(open, encoded, Start::Update).await;
+        };
+        let written = if self.read_row(open, &[], &row.key).await?.is_some() {
+            self.upsert(open, encoded, Start::Update).await?
+        } else {
+            let copied = Encoded {
+                columns: columns.iter().map(|column| column.name.clone()).collect(),
+                empty: Vec::new(),
+                rows: vec![with_changes(&columns, &before, encoded, row)],
+                entries: encoded.entries.clone(),
+                refused: Vec::new(),
+                planned: Vec::new(),
             };
-            if let (Some(old), Some(before)) = (old, before) {
-                copied.rows.push(with_changes(&columns, &before, encoded, row));
-                copied.entries.push(at);
-                old_keys.push(old);
-            } else {
-                patched.rows.push(row.clone());
-                patched.entries.push(at);
-            }
+            self.upsert(open, &copied, Start::Insert).await?
+        };
+        match written {
+            Ok(fates) if fates.iter().all(Option::is_none) => {}
+            other => return Ok(other),
         }
-        for (encoded, start) in [(&copied, Start::Insert), (&patched, Start::Update)] {
-            match self.upsert(open, encoded, start).await? {
-                Ok(done) => {
-                    for (at, done) in encoded.entries.iter().zip(done) {
-                        if let Some(fate) = fates.get_mut(*at) {
-                            *fate = done;
-                        }
-                    }
-                }
-                Err(stale) => return Ok(Err(stale)),
-            }
-        }
-        // The old key of one may be the new one of another.
-        let new_keys = keys(encoded);
-        let mut gone: Vec<(usize, &str)> = Vec::new();
-        for (at, old) in copied.entries.iter().zip(&old_keys) {
-            let is_written = fates.get(*at).is_some_and(Option::is_none);
-            if is_written && !new_keys.contains(old.as_str()) {
-                gone.push((*at, old));
-            }
-        }
-        let old_keys: Vec<&str> = gone.iter().map(|(_, old)| *old).collect();
-        match self.delete_keys(open, &old_keys).await? {
-            Ok(refused) => {
-                for (row, why) in refused {
-                    if let Some(fate) = gone.get(row).and_then(|(at, _)| fates.get_mut(*at)) {
-                        *fate = Some(why);
-                    }
-                }
-                Ok(Ok(fates))
-            }
-            Err(stale) => Ok(Err(stale)),
-        }
+        let deleted = self.delete_keys(open, &[old.as_str()]).await?;
+        Ok(deleted.map(|refused| vec![refused.into_iter().map(|(_, why)| why).next()]))
     }
 
     /// Reads a row by its key, as JSON. None when there is none.

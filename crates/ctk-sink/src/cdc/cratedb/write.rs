@@ -1,6 +1,6 @@
 //! Rows into a table: what is done with them, in which statements, and what became of each.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use backon::BackoffBuilder;
 use ctk_db::{
@@ -84,7 +84,7 @@ impl CrateStore {
                 Op::Put => self.upsert(open, &encoded, Start::Insert).await?,
                 Op::Patch => self.upsert(open, &encoded, Start::Update).await?,
                 Op::Delete => self.delete(open, &encoded).await?,
-                Op::Move => self.move_rows(open, write, &schema, &encoded).await?,
+                Op::Move => self.move_row(open, write, &schema, &encoded).await?,
             };
             let done = match done {
                 Ok(done) => done,
@@ -348,9 +348,4 @@ fn values<'a>(encoded: &'a Encoded, row: &'a RowArgs) -> impl Iterator<Item = &'
 
 fn has_something_to_set(encoded: &Encoded, row: usize) -> bool {
     encoded.rows.get(row).is_some_and(|row| values(encoded, row).next().is_some())
-}
-
-/// Returns the keys of rows as a set.
-pub(super) fn keys(encoded: &Encoded) -> HashSet<&str> {
-    encoded.rows.iter().map(|row| row.key.as_str()).collect()
 }

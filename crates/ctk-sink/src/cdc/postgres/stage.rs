@@ -74,7 +74,6 @@ fn create_sql(place: usize, made: &Of, keys: usize) -> String {
     if made.has_old_keys {
         let old = made.columns.iter().take(keys).enumerate();
         columns.extend(old.map(|(at, name)| format!("{} AS f{at}", quote(name))));
-        columns.push("false AS moved".into());
     }
     format!(
         "CREATE TEMPORARY TABLE ctk_rows_{place} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA",

@@ -1,7 +1,7 @@
 //! The statements that bring rows from a temporary table into the table. Pure.
 //!
 //! `t` is the table, `s` the temporary one: `n` numbers the rows, `c0…` are the cells, those of the key first, `f0…` the old
-//! keys of rows that get another one.
+//! key of a row that gets another one.
 
 use std::{collections::HashSet, ops::Range};
 
@@ -114,24 +114,32 @@ impl<'a> Statements<'a> {
 
     /// Rows that are there are changed, and then those that are not are inserted: an `INSERT … ON CONFLICT` would be refused for
     /// what a row lacks that the table has.
-    fn patch(&self, rows: &Range<usize>, which: &str) -> String {
-        let (table, stage, rows) = (&self.table, &self.stage, rows);
-        let insert = self.insert(rows);
-        let same = self.same("o", 'c');
-        let insert =
-            format!("{insert}{which} AND NOT EXISTS (SELECT 1 FROM {table} AS o WHERE {same})");
+    fn patch(&self, rows: &Range<usize>) -> String {
+        format!("{}{}", self.change(rows), self.add(rows))
+    }
+
+    /// Changes rows that are there; nothing when there is nothing to set.
+    fn change(&self, rows: &Range<usize>) -> String {
         let sets = self.sets(self.keys(), |at| format!("s.c{at}"));
         if sets.is_empty() {
-            return insert;
+            return sets;
         }
+        let Self { table, stage, .. } = self;
         let (same, within) = (self.same("t", 'c'), self.within(rows));
-        format!(
-            "UPDATE {table} AS t SET {sets} FROM {stage} AS s WHERE {same} AND {within}{which}; {insert}"
-        )
+        format!("UPDATE {table} AS t SET {sets} FROM {stage} AS s WHERE {same} AND {within}; ")
+    }
+
+    /// Adds rows that are missing.
+    fn add(&self, rows: &Range<usize>) -> String {
+        format!("{} AND NOT {}", self.insert(rows), self.is_there('c'))
+    }
+
+    fn is_there(&self, prefix: char) -> String {
+        format!("EXISTS (SELECT 1 FROM {} AS o WHERE {})", self.table, self.same("o", prefix))
     }
 
     /// Returns what writes some of the rows.
-    pub(super) fn apply(&self, rows: &Range<usize>, conflicts: bool, overlaps: bool) -> String {
+    pub(super) fn apply(&self, rows: &Range<usize>, conflicts: bool) -> String {
         match self.op {
             Op::Put if conflicts => {
                 let key: Vec<_> =
@@ -144,7 +152,7 @@ impl<'a> Statements<'a> {
                     if sets.is_empty() { "NOTHING".into() } else { format!("UPDATE SET {sets}") };
                 format!("{} ON CONFLICT ({key}) DO {action}", self.insert(rows))
             }
-            Op::Put | Op::Patch => self.patch(rows, ""),
+            Op::Put | Op::Patch => self.patch(rows),
             Op::Delete => format!(
                 "DELETE FROM {} AS t USING {} AS s WHERE {} AND {}",
                 self.table,
@@ -152,92 +160,29 @@ impl<'a> Statements<'a> {
                 self.same("t", 'c'),
                 self.within(rows)
             ),
-            Op::Move if overlaps => self.move_at_once(rows),
-            Op::Move => self.move_each(rows),
+            Op::Move => self.move_row(rows),
         }
     }
 
-    /// Which rows are there under their old key; those that have their new key already give way, unless they are to be moved
-    /// as well.
-    fn make_way(&self, rows: &Range<usize>) -> String {
-        let Self { table, stage, first, .. } = self;
-        let within = self.within(rows);
-        let (by_new, by_old) = (self.same("t", 'c'), self.same("o", 'f'));
-        let key = |prefix: &str, letter: char| {
-            let all: Vec<_> = (0..self.keys()).map(|at| format!("{prefix}.{letter}{at}")).collect();
-            format!("({})", all.join(", "))
-        };
-        format!(
-            "UPDATE {stage} AS s SET moved = EXISTS (SELECT 1 FROM {table} AS o WHERE {by_old}) WHERE {within}; \
-             DELETE FROM {table} AS t USING {stage} AS s WHERE {by_new} AND s.moved AND {within} \
-             AND NOT EXISTS (SELECT 1 FROM {stage} AS other WHERE other.n >= {first} AND {} = {})",
-            key("other", 'f'),
-            key("s", 'c')
-        )
-    }
-
-    fn move_each(&self, rows: &Range<usize>) -> String {
+    /// When there is a row with the new key, the one with the old key goes, and lets go of what is unique, before that one is
+    /// changed; else it gets the new key. At most one of the four does something with each of the two.
+    fn move_row(&self, row: &Range<usize>) -> String {
         let Self { table, stage, .. } = self;
-        let (way, within, by_old) = (self.make_way(rows), self.within(rows), self.same("t", 'f'));
+        let (by_new, by_old) = (self.same("t", 'c'), self.same("t", 'f'));
+        let (has_new, has_old) = (self.is_there('c'), self.is_there('f'));
+        let within = self.within(row);
+        let (change, add) = (self.change(row), self.add(row));
         let sets = self.sets(0, |at| format!("s.c{at}"));
-        let rest = self.patch(rows, " AND NOT s.moved");
         format!(
-            "{way}; UPDATE {table} AS t SET {sets} FROM {stage} AS s WHERE {by_old} AND s.moved AND {within}; {rest}"
-        )
-    }
-
-    /// Rows that take each other's keys: a key must be free before another row gets it, so they are taken out and put back.
-    fn move_at_once(&self, rows: &Range<usize>) -> String {
-        let Self { table, stage, .. } = self;
-        let (way, within) = (self.make_way(rows), self.within(rows));
-        let by_old = self.same("t", 'f');
-        let mut names = self.columns.clone();
-        let is_data = |name: &String| self.open.layout == Layout::Universal && name == "\"data\"";
-        let mut values: Vec<_> = (0..)
-            .zip(&self.columns)
-            .map(|(at, name): (usize, _)| {
-                if is_data(name) {
-                    format!("COALESCE(m.{name}, '{{}}') || s.c{at}")
-                } else {
-                    format!("s.c{at}")
-                }
-            })
-            .collect();
-        for slot in 0..self.open.columns.len() {
-            let column = &self.open.columns[slot];
-            if !self.slots.contains(&slot) && !column.holds.is_generated {
-                names.push(quote(&column.name));
-                values.push(format!("m.{}", quote(&column.name)));
-            }
-        }
-        let number = quote("ctk row");
-        let rest = self.patch(rows, " AND NOT s.moved");
-        format!(
-            "{way}; CREATE TEMPORARY TABLE ctk_moved ON COMMIT DROP AS SELECT s.n AS {number}, t.* FROM {table} AS t \
-             JOIN {stage} AS s ON {by_old} WHERE {within}; \
-             DELETE FROM {table} AS t USING {stage} AS s WHERE {by_old} AND {within}; \
-             INSERT INTO {table} ({}){} SELECT {} FROM pg_temp.ctk_moved AS m JOIN {stage} AS s ON s.n = m.{number}; \
-             DROP TABLE pg_temp.ctk_moved; {rest}",
-            names.join(", "),
-            self.overriding(),
-            values.join(", ")
-        )
-    }
-
-    /// Asks whether a new key is the old one of another row.
-    pub(super) fn overlaps(&self) -> String {
-        let same: Vec<_> = (0..self.keys()).map(|at| format!("o.f{at} = s.c{at}")).collect();
-        let Self { stage, first, .. } = self;
-        format!(
-            "SELECT EXISTS (SELECT 1 FROM {stage} AS s JOIN {stage} AS o ON o.n <> s.n AND o.n >= {first} AND {} \
-             WHERE s.n >= {first})",
-            same.join(" AND ")
+            "DELETE FROM {table} AS t USING {stage} AS s WHERE {by_old} AND NOT ({by_new}) AND {has_new} AND {within}; \
+             {change}UPDATE {table} AS t SET {sets} FROM {stage} AS s WHERE {by_old} AND NOT {has_new} AND {within}; \
+             {add} AND NOT {has_old}"
         )
     }
 
     /// Returns true when each row is in the table afterwards, and the server says how many.
     pub(super) fn makes_rows(&self) -> bool {
-        matches!(self.op, Op::Put | Op::Patch)
+        self.op != Op::Delete
     }
 
     /// Asks whether a row is missing that was written.

@@ -53,6 +53,7 @@ async fn sql(connection: &mut Connection, sql: &str) {
 
 impl Probe for PgStore<'_> {
     const HAS_UNIQUE: bool = true;
+    const CHANGES_SCHEMAS: bool = true;
 
     fn letters(&self) -> TargetTable {
         TargetTable { schema: self.places.letters.clone(), table: LETTERS.into() }
@@ -92,11 +93,11 @@ contract! {
     rows_are_patched
     rows_are_deleted
     rows_are_moved
-    rows_change_places
     keys_have_several_columns
     refused_rows_are_found_among_many
     unique_values_are_handed_over
     objects_are_written
+    objects_are_moved
     objects_have_keys_of_several_members
     members_are_altered
     tables_are_made

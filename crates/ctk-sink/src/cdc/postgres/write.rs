@@ -117,8 +117,7 @@ impl PgStore<'_> {
                 Err(error) => work.divide(rows, self.back(error).await?, &mut refused),
             }
         }
-        let overlaps = write.op == Op::Move && self.asks(statements.overlaps()).await?;
-        let mut apply = Apply { store: self, table, statements, overlaps };
+        let mut apply = Apply { store: self, table, statements };
         let (mut waiting, mut work) = (Vec::new(), Work::new(data.ends.len()));
         while let Some(rows) = work.next() {
             if let Some(why) = apply.attempt(&rows).await? {
@@ -172,7 +171,6 @@ struct Apply<'a, 'b> {
     store: &'a mut PgStore<'b>,
     table: &'a Open<PgHolds>,
     statements: Statements<'a>,
-    overlaps: bool,
 }
 
 impl Apply<'_, '_> {
@@ -181,7 +179,7 @@ impl Apply<'_, '_> {
         let name = &self.table.name;
         loop {
             let conflicts = !self.store.conflicts.are_refused_by(name);
-            let sql = self.statements.apply(rows, conflicts, self.overlaps);
+            let sql = self.statements.apply(rows, conflicts);
             let sql = format!("{KEEP}; {sql}");
             let done =
                 sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *self.store.connection).await;

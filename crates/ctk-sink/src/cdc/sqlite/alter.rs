@@ -200,10 +200,11 @@ async fn members(
         let Some((last, _)) = rows.last() else { return Ok(None) };
         after = *last;
         for (row, data) in rows {
-            let Some(mut all) = super::rows::members(&data) else { continue };
+            let Some(mut all) = super::members::members(&data) else { continue };
             change(&mut all);
             let sql = format!("UPDATE {name} SET {DATA} = ? WHERE rowid = ?");
-            let query = sqlx::query(AssertSqlSafe(sql)).bind(super::rows::object(&all)).bind(row);
+            let query =
+                sqlx::query(AssertSqlSafe(sql)).bind(super::members::object(&all)).bind(row);
             query.execute(&mut *store.connection).await.map_err(failed())?;
         }
     }

@@ -1,18 +1,17 @@
 //! Rows into SQLite.
 
-use std::collections::HashMap;
+use std::ops::Range;
 
 use ctk_db::{DbError, primary_code, quote};
-use serde_json::value::RawValue;
 use sqlx::{AssertSqlSafe, SqliteConnection, sqlite::SqliteArguments};
 
+use super::members::with_data;
 use crate::{
     SinkError,
     cdc::{
         cell::Cell,
         store::{Fate, Layout, Op, Open, Write},
     },
-    envelope::push_json_text,
     sqlite::{Holds, push},
 };
 
@@ -38,18 +37,13 @@ pub(super) async fn write(
         }
         _ => write,
     };
-    let rows = write.rows.len();
-    let most = match write.op {
-        Op::Move => 1,
-        _ => (MOST_PARAMETERS / write.slots.len().max(1)).clamp(1, MOST_ROWS),
-    };
-    let mut work: Vec<_> = (0..rows).step_by(most).map(|at| at..(at + most).min(rows)).collect();
+    let mut work = parts(write.rows.len(), write.slots.len());
     while let Some(range) = work.pop() {
         let said = match write.op {
             Op::Put => put(connection, table, write, &range).await?,
             Op::Patch => patch(connection, table, write, &range).await?,
             Op::Delete => delete(connection, table, write, &range).await?,
-            Op::Move => move_row(connection, table, write, range.start).await?,
+            Op::Move => move_row(connection, table, write).await?,
         };
         match said {
             Ok(_) => {}
@@ -61,6 +55,21 @@ pub(super) async fn write(
         }
     }
     Ok(fates)
+}
+
+/// Divides rows into those of a statement. What is left behind the last full one goes in powers of two, so that the statements
+/// are few different ones, which sqlx keeps: with 30 columns, to prepare one takes as long as to run it.
+pub(super) fn parts(rows: usize, width: usize) -> Vec<Range<usize>> {
+    let most = (MOST_PARAMETERS / width.max(1)).clamp(1, MOST_ROWS);
+    let mut parts = Vec::new();
+    let mut start = 0;
+    while start < rows {
+        let left = rows - start;
+        let end = start + if left < most { 1 << left.ilog2() } else { most };
+        parts.push(start..end);
+        start = end;
+    }
+    parts
 }
 
 /// The names of columns, as SQL wants them.
@@ -97,30 +106,32 @@ fn values(rows: usize, width: usize) -> String {
     vec![row; rows].join(", ")
 }
 
-fn arguments(
+fn arguments(table: &Open<Holds>, slots: &[usize], rows: &[Vec<Cell<'_>>]) -> SqliteArguments {
+    let mut arguments = SqliteArguments::default();
+    bind(&mut arguments, table, slots, rows);
+    arguments
+}
+
+fn bind(
+    arguments: &mut SqliteArguments,
     table: &Open<Holds>,
     slots: &[usize],
     rows: &[Vec<Cell<'_>>],
-    times: usize,
-) -> SqliteArguments {
-    let mut arguments = SqliteArguments::default();
-    for _ in 0..times {
-        for row in rows {
-            for (slot, cell) in slots.iter().zip(row) {
-                if let Some(bound) = table.columns[*slot].holds.convert(cell.value()) {
-                    push(&mut arguments, bound);
-                }
+) {
+    for row in rows {
+        for (slot, cell) in slots.iter().zip(row) {
+            if let Some(bound) = table.columns[*slot].holds.convert(cell.value()) {
+                push(arguments, bound);
             }
         }
     }
-    arguments
 }
 
 async fn put(
     connection: &mut SqliteConnection,
     table: &Open<Holds>,
     write: &Write<'_>,
-    range: &std::ops::Range<usize>,
+    range: &Range<usize>,
 ) -> Result<Said, SinkError> {
     let names = Names::of(table, write);
     let set: Vec<_> =
@@ -138,7 +149,7 @@ async fn put(
         names.keys().join(", "),
     );
     let rows = &write.rows[range.clone()];
-    send(connection, table, sql, arguments(table, &write.slots, rows, 1)).await
+    send(connection, table, sql, arguments(table, &write.slots, rows)).await
 }
 
 /// Changes the rows that are there, and adds the others: an INSERT that meets a row would fail on a column that must not be
@@ -147,7 +158,7 @@ async fn patch(
     connection: &mut SqliteConnection,
     table: &Open<Holds>,
     write: &Write<'_>,
-    range: &std::ops::Range<usize>,
+    range: &Range<usize>,
 ) -> Result<Said, SinkError> {
     let names = Names::of(table, write);
     let rows = &write.rows[range.clone()];
@@ -162,7 +173,7 @@ async fn patch(
             names.others().iter().map(|name| format!("{name} = ctk_rows.{name}")).collect();
         let sql =
             format!("{with} UPDATE {t} AS t SET {} FROM ctk_rows WHERE {same}", set.join(", "));
-        match send(connection, table, sql, arguments(table, &write.slots, rows, 1)).await? {
+        match send(connection, table, sql, arguments(table, &write.slots, rows)).await? {
             // As a rule all of them are there.
             Ok(changed) if changed == range.len() as u64 => return Ok(Ok(changed)),
             Ok(_) => {}
@@ -173,14 +184,14 @@ async fn patch(
     let sql = format!(
         "{with} INSERT INTO {t} ({all}) SELECT {all} FROM ctk_rows WHERE NOT EXISTS (SELECT 1 FROM {t} AS t WHERE {same})"
     );
-    send(connection, table, sql, arguments(table, &write.slots, rows, 1)).await
+    send(connection, table, sql, arguments(table, &write.slots, rows)).await
 }
 
 async fn delete(
     connection: &mut SqliteConnection,
     table: &Open<Holds>,
     write: &Write<'_>,
-    range: &std::ops::Range<usize>,
+    range: &Range<usize>,
 ) -> Result<Said, SinkError> {
     let names = Names::of(table, write);
     let sql = format!(
@@ -190,151 +201,69 @@ async fn delete(
         values(range.len(), names.keys().len())
     );
     let rows = &write.rows[range.clone()];
-    send(connection, table, sql, arguments(table, &write.slots, rows, 1)).await
+    send(connection, table, sql, arguments(table, &write.slots, rows)).await
 }
 
+/// Gives a row another key. When there is one with that key already, it stays, and the old one goes.
 async fn move_row(
     connection: &mut SqliteConnection,
     table: &Open<Holds>,
     write: &Write<'_>,
-    at: usize,
 ) -> Result<Said, SinkError> {
-    let names = Names::of(table, write);
-    let (row, from) = (&write.rows[at..=at], &write.from[at..=at]);
-    let is_key = || {
-        let equal: Vec<_> = names.keys().iter().map(|name| format!("{name} = ?")).collect();
-        equal.join(" AND ")
-    };
-    let t = &names.table;
-    let set: Vec<_> = names.all.iter().map(|name| format!("{name} = ?")).collect();
-    let sql = format!(
-        "UPDATE {t} SET {} WHERE {} AND NOT EXISTS (SELECT 1 FROM {t} WHERE {})",
-        set.join(", "),
-        is_key(),
-        is_key()
-    );
-    let mut bound = arguments(table, &write.slots, row, 1);
-    for key in [&from[0], &row[0]] {
-        for (slot, cell) in table.key.iter().zip(key) {
-            if let Some(bound_cell) = table.columns[*slot].holds.convert(cell.value()) {
-                push(&mut bound, bound_cell);
-            }
-        }
+    savepoint(connection, table, "SAVEPOINT ctk_move").await?;
+    let said = move_within(connection, table, write).await?;
+    if said.is_err() {
+        savepoint(connection, table, "ROLLBACK TO ctk_move").await?;
     }
-    match send(connection, table, sql, bound).await? {
-        Ok(0) => {}
-        said => return Ok(said),
-    }
-    // There is no such row, or one with the new key as well.
-    match patch(connection, table, write, &(at..at + 1)).await? {
-        Ok(_) => {}
-        Err(why) => return Ok(Err(why)),
-    }
-    let sql = format!("DELETE FROM {t} WHERE {}", is_key());
-    send(connection, table, sql, arguments(table, &table.key, from, 1)).await
+    savepoint(connection, table, "RELEASE ctk_move").await?;
+    Ok(said)
 }
 
-/// Returns a write whose `data` is whole: the members that the rows have, and those that are to change. SQLite's own
-/// `json_patch` would go into the members, and take their nulls away.
-async fn with_data<'a>(
+async fn savepoint(
     connection: &mut SqliteConnection,
     table: &Open<Holds>,
-    write: &Write<'a>,
-) -> Result<Write<'a>, SinkError> {
-    let mut whole = write.clone();
-    let (name, pk, data) = match write.slots.as_slice() {
-        [pk, data, ..] => (
-            quote(&table.name.table),
-            quote(&table.columns[*pk].name),
-            quote(&table.columns[*data].name),
-        ),
-        _ => return Ok(whole),
-    };
-    let keys = if write.op == Op::Move { &write.from } else { &write.rows };
-    let mut there: HashMap<String, String> = HashMap::new();
-    let both = keys.iter().chain(&write.rows).collect::<Vec<_>>();
-    for part in both.chunks(MOST_ROWS) {
-        let sql = format!(
-            "SELECT {pk}, {data} FROM {name} WHERE {pk} IN ({})",
-            vec!["?"; part.len()].join(", ")
-        );
-        let mut arguments = SqliteArguments::default();
-        for key in part {
-            if let Some(ctk_flow::Value::Json(text)) = key.first().map(Cell::value) {
-                push(&mut arguments, crate::sqlite::Bound::Text(text));
-            }
-        }
-        let rows: Vec<(String, String)> = sqlx::query_as_with(AssertSqlSafe(sql), arguments)
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(DbError::statement(format!("read table {}", table.name.table)))?;
-        there.extend(rows);
-    }
-    let text = |cell: Option<&Cell<'_>>| match cell.map(Cell::value) {
-        Some(ctk_flow::Value::Json(text)) => text.to_owned(),
-        _ => String::new(),
-    };
-    for (row, key) in whole.rows.iter_mut().zip(keys) {
-        // The one that is there under the new key stays.
-        let before = there.get(&text(row.first())).or_else(|| there.get(&text(key.first())));
-        let Some(before) = before.and_then(|before| members(before)) else { continue };
-        let Some(change) = members(&text(row.get(1))) else { continue };
-        let mut all = before;
-        for (name, value) in change {
-            match all.iter_mut().find(|(other, _)| *other == name) {
-                Some(place) => place.1 = value,
-                None => all.push((name, value)),
-            }
-        }
-        row[1] = Cell::Json(object(&all));
-    }
-    Ok(whole)
+    sql: &'static str,
+) -> Result<(), SinkError> {
+    let done = sqlx::raw_sql(sql).execute(connection).await;
+    Ok(done.map(drop).map_err(failed(table))?)
 }
 
-/// Returns the members of an object, in their order; of a name that comes twice the last. Nothing for what is no object.
-pub(super) fn members(text: &str) -> Option<Vec<(String, Box<RawValue>)>> {
-    struct Members(Vec<(String, Box<RawValue>)>);
-    impl<'de> serde::Deserialize<'de> for Members {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Visitor;
-            impl<'de> serde::de::Visitor<'de> for Visitor {
-                type Value = Members;
-
-                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                    f.write_str("an object")
-                }
-
-                fn visit_map<A: serde::de::MapAccess<'de>>(
-                    self,
-                    mut map: A,
-                ) -> Result<Members, A::Error> {
-                    let mut all: Vec<(String, Box<RawValue>)> = Vec::new();
-                    while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
-                        all.retain(|(other, _)| *other != name);
-                        all.push((name, value));
-                    }
-                    Ok(Members(all))
-                }
-            }
-            deserializer.deserialize_map(Visitor)
+async fn move_within(
+    connection: &mut SqliteConnection,
+    table: &Open<Holds>,
+    write: &Write<'_>,
+) -> Result<Said, SinkError> {
+    let names = Names::of(table, write);
+    let t = &names.table;
+    let equal =
+        |names: &[String]| names.iter().map(|name| format!("{name} = ?")).collect::<Vec<_>>();
+    let is_key = equal(names.keys()).join(" AND ");
+    let bind = |arguments: &mut SqliteArguments, keys: [&[Vec<Cell<'_>>]; 3]| {
+        for key in keys {
+            bind(arguments, table, &table.key, key);
         }
+    };
+    let (new, old) = (&write.rows, &write.from);
+    // It goes first, and lets go of what is unique.
+    let sql = format!(
+        "DELETE FROM {t} WHERE {is_key} AND NOT ({is_key}) AND EXISTS (SELECT 1 FROM {t} WHERE {is_key})"
+    );
+    let mut bound = SqliteArguments::default();
+    bind(&mut bound, [old, new, new]);
+    if let Err(why) = send(connection, table, sql, bound).await? {
+        return Ok(Err(why));
     }
-    serde_json::from_str(text).ok().map(|Members(all)| all)
-}
-
-/// Returns an object of members.
-pub(super) fn object(members: &[(String, Box<RawValue>)]) -> String {
-    let mut text = String::from("{");
-    for (name, value) in members {
-        if text.len() > 1 {
-            text.push(',');
-        }
-        push_json_text(name, &mut text);
-        text.push(':');
-        text.push_str(value.get());
+    let sql = format!(
+        "UPDATE {t} SET {} WHERE {is_key} AND NOT EXISTS (SELECT 1 FROM {t} WHERE {is_key})",
+        equal(&names.all).join(", ")
+    );
+    let mut bound = arguments(table, &write.slots, new);
+    bind(&mut bound, [old, new, &[]]);
+    match send(connection, table, sql, bound).await? {
+        // There is no such row any more, or there never was.
+        Ok(0) => patch(connection, table, write, &(0..new.len())).await,
+        said => Ok(said),
     }
-    text.push('}');
-    text
 }
 
 /// Sends a statement: how many rows it changed, or what SQLite says against them.
@@ -348,9 +277,10 @@ async fn send(
         Ok(done) => Ok(Ok(done.rows_affected())),
         // Too big, constraint, mismatch: <https://www.sqlite.org/rescode.html>.
         Err(error) if matches!(primary_code(&error), Some(18..=20)) => Ok(Err(error.to_string())),
-        Err(error) => {
-            let what = format!("write into table {}", table.name.table);
-            Err(DbError::statement(what)(error).into())
-        }
+        Err(error) => Err(failed(table)(error).into()),
     }
+}
+
+fn failed(table: &Open<Holds>) -> impl FnOnce(sqlx::Error) -> DbError {
+    DbError::statement(format!("write into table {}", table.name.table))
 }

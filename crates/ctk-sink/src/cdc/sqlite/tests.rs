@@ -4,10 +4,14 @@ use serde_json::{Map, Value as Json};
 use sqlx::{Column as _, Row as _, TypeInfo as _, ValueRef as _, sqlite::SqliteRow};
 
 use super::*;
-use crate::cdc::store::contract::{self, Probe};
+use crate::cdc::store::{
+    Op,
+    contract::{self, Probe},
+};
 
 impl Probe for SqliteStore<'_> {
     const HAS_UNIQUE: bool = true;
+    const CHANGES_SCHEMAS: bool = false;
 
     fn letters(&self) -> TargetTable {
         TargetTable { schema: String::new(), table: LETTERS.into() }
@@ -15,7 +19,9 @@ impl Probe for SqliteStore<'_> {
 
     async fn rows(&mut self, table: &TargetTable) -> Vec<Json> {
         let sql = format!("SELECT * FROM {}", quote(&table.table));
-        let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *self.connection).await.unwrap();
+        // One that is kept would not see that columns have changed.
+        let rows =
+            sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *self.connection).await.unwrap();
         let object = |row: &SqliteRow| {
             let members = row.columns().iter().filter_map(|column| {
                 let (name, at) = (column.name(), column.ordinal());
@@ -65,6 +71,7 @@ contract! {
     refused_rows_are_found_among_many
     unique_values_are_handed_over
     objects_are_written
+    objects_are_moved
     objects_have_keys_of_several_members
     members_are_altered
     tables_are_made
@@ -77,4 +84,60 @@ contract! {
     types_are_changed
     tables_are_altered
     columns_are_made_unique
+}
+
+#[tokio::test]
+async fn thousands_of_rows_go_in_few_statements() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let mut connection = sqlite::open(&path, sqlite::Mode::Create).await.unwrap();
+    let mut store = SqliteStore { connection: &mut connection, stream: "stream", namespace: "run" };
+    let made = contract::make(&mut store, "many", Layout::Direct, &["id"], &["a", "b", "c"]).await;
+    let open = contract::open(&mut store, &made, Layout::Direct, &["id"]).await;
+    for (op, count) in [
+        (Op::Put, 10_000),
+        (Op::Put, 10_000),
+        (Op::Patch, 10_000),
+        (Op::Patch, 1),
+        (Op::Put, 9_999),
+    ] {
+        let rows = (0..count).map(|id| {
+            vec![
+                contract::int(id),
+                contract::text("first"),
+                contract::text("second"),
+                contract::text("third"),
+            ]
+        });
+        let rows = rows.collect();
+        let start = tokio::time::Instant::now();
+        crate::sqlite::run(store.connection, "BEGIN").await.unwrap();
+        contract::done(&mut store, &open, op, &["id", "a", "b", "c"], rows).await;
+        crate::sqlite::run(store.connection, "COMMIT").await.unwrap();
+        println!("{op:?} of {count}: {:?}", start.elapsed());
+    }
+    let rows = (0..10_000).map(|id| vec![contract::int(id)]).collect();
+    let start = tokio::time::Instant::now();
+    crate::sqlite::run(store.connection, "BEGIN").await.unwrap();
+    contract::done(&mut store, &open, Op::Delete, &["id"], rows).await;
+    crate::sqlite::run(store.connection, "COMMIT").await.unwrap();
+    println!("Delete: {:?}", start.elapsed());
+    assert_eq!(store.rows(&made).await.len(), 0);
+}
+
+#[test]
+fn statements_have_few_sizes() {
+    let check = |rows, width, sizes: &[usize]| {
+        let parts = rows::parts(rows, width);
+        assert_eq!(parts.iter().map(ExactSizeIterator::len).collect::<Vec<_>>(), sizes);
+        for (part, next) in parts.iter().zip(parts.iter().skip(1)) {
+            assert_eq!(part.end, next.start);
+        }
+    };
+    check(1, 5, &[1]);
+    check(1000, 5, &[500, 500]);
+    check(1450, 5, &[500, 500, 256, 128, 64, 2]);
+    check(40, 2000, &[16, 16, 8]);
+    check(3, 40_000, &[1, 1, 1]);
+    check(0, 5, &[]);
 }

@@ -21,6 +21,9 @@ pub(crate) trait Probe: Store {
     /// It can be told to refuse equal values of a column.
     const HAS_UNIQUE: bool;
 
+    /// A table can go into another schema.
+    const CHANGES_SCHEMAS: bool;
+
     /// Where it keeps dead letters.
     fn letters(&self) -> TargetTable;
 
@@ -128,6 +131,19 @@ pub(crate) async fn tried<'a, S: Store>(
 ) -> Vec<Fate> {
     let write = Write { op, slots: slots(open, names), rows, from };
     store.write(open, &write).await.unwrap()
+}
+
+/// Gives a row another key and these cells, which is to succeed.
+pub(crate) async fn moved<S: Store>(
+    store: &mut S,
+    open: &Open<S::Holds>,
+    names: &[&str],
+    from: Vec<Cell<'_>>,
+    to: Vec<Cell<'_>>,
+) {
+    let shown = format!("{from:?} to {to:?}");
+    let fates = tried(store, open, Op::Move, names, vec![to], vec![from]).await;
+    assert_eq!(fates, [None], "{shown}");
 }
 
 /// Changes a table, which is to succeed, also when it is asked for again.

@@ -69,7 +69,7 @@ async fn what_is_not_valid_in_the_end_is_found_at_once() {
     world.server.sql("INSERT INTO parent VALUES (5)");
     // The last is refused in both attempts.
     let batch = "put child id=1 parent=5\nput child id=2 parent=404\nput child id=3 parent=5\n\
-                 put child id=4 parent=\"?\"";
+                 put child id=\"?\" parent=5";
     let (became, mut letters) = commit(&world, batch).await;
     letters.sort();
     assert_eq!((became, letters), (committed(2, 2), vec!["101".into(), "103".into()]));

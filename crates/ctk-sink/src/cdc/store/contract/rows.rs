@@ -66,65 +66,40 @@ pub(crate) async fn rows_are_deleted<S: Probe>(store: &mut S) {
     check(store, &table, json!([{"id": 2, "a": "x"}, {"id": 4, "a": "x"}])).await;
 }
 
-/// Rows get other keys.
+/// Rows get other keys. One that is there with the new key stays, since it is from a later time.
 pub(crate) async fn rows_are_moved<S: Probe>(store: &mut S) {
     let table = make(store, "c_move", LAYOUT, &["id"], &["a", "b"]).await;
     let open = open(store, &table, LAYOUT, &["id"]).await;
-    let rows = (1..=3).map(|id| vec![int(id), text("a"), text("b")]).collect();
-    done(store, &open, Op::Put, &["id", "a", "b"], rows).await;
-    // 1 goes where none is, 2 where 3 is; 8 is missing, and becomes 9.
-    let rows =
-        vec![vec![int(10), text("one")], vec![int(3), text("two")], vec![int(9), text("eight")]];
-    moved(store, &open, &["id", "a"], rows, &[1, 2, 8]).await;
-    let expected = json!([
-        {"id": 10, "a": "one", "b": "b"},
-        {"id": 3, "a": "two", "b": "b"},
-        {"id": 9, "a": "eight"},
-    ]);
-    check(store, &table, expected).await;
-    // Again: the old ones are gone, so these are patches.
-    let rows = vec![vec![int(10), text("one")], vec![int(3), text("two!")]];
-    moved(store, &open, &["id", "a"], rows, &[1, 2]).await;
-    // Nothing but the key, also where it is already; nothing at all.
-    moved(store, &open, &["id"], vec![vec![int(11)], vec![int(3)]], &[10, 3]).await;
-    moved(store, &open, &["id", "a"], Vec::new(), &[]).await;
-    let expected = json!([
-        {"id": 11, "a": "one", "b": "b"},
-        {"id": 3, "a": "two!", "b": "b"},
-        {"id": 9, "a": "eight"},
-    ]);
-    check(store, &table, expected).await;
-}
-
-async fn moved<S: Probe>(
-    store: &mut S,
-    open: &Open<S::Holds>,
-    names: &[&str],
-    rows: Vec<Vec<Cell<'_>>>,
-    from: &[i64],
-) {
-    let from = from.iter().map(|id| vec![int(*id)]).collect();
-    let count = rows.len();
-    let fates = tried(store, open, Op::Move, names, rows, from).await;
-    assert_eq!(fates, vec![None; count]);
-}
-
-/// Rows that take each other's keys are moved as if all went at the same time.
-pub(crate) async fn rows_change_places<S: Probe>(store: &mut S) {
-    let table = make(store, "c_places", LAYOUT, &["id"], &["a", "b"]).await;
-    let open = open(store, &table, LAYOUT, &["id"]).await;
-    let names: Vec<String> = (1..=5).map(|id| id.to_string()).collect();
+    let names: Vec<String> = (1..=6).map(|id| format!("b{id}")).collect();
     let rows = (1..).zip(&names).map(|(id, name)| vec![int(id), text("old"), text(name)]).collect();
     done(store, &open, Op::Put, &["id", "a", "b"], rows).await;
-    // 1 and 2 change places; 3 to 4 to 5 to 6.
-    let rows = [2, 1, 4, 5, 6].iter().map(|to| vec![int(*to), text("new")]).collect();
-    moved(store, &open, &["id", "a"], rows, &[1, 2, 3, 4, 5]).await;
+    // 1 goes where none is, 2 where 3 is, once more; 8 is missing, and becomes 9.
+    for _ in 0..2 {
+        for (from, to, name) in [(1, 10, "one"), (2, 3, "two"), (8, 9, "eight")] {
+            moved(store, &open, &["id", "a"], vec![int(from)], vec![int(to), text(name)]).await;
+        }
+    }
     let expected = json!([
-        {"id": 1, "a": "new", "b": "2"},
-        {"id": 2, "a": "new", "b": "1"},
-        {"id": 4, "a": "new", "b": "3"},
-        {"id": 5, "a": "new", "b": "4"},
-        {"id": 6, "a": "new", "b": "5"},
+        {"id": 10, "a": "one", "b": "b1"},
+        {"id": 3, "a": "two", "b": "b3"},
+        {"id": 4, "a": "old", "b": "b4"},
+        {"id": 5, "a": "old", "b": "b5"},
+        {"id": 6, "a": "old", "b": "b6"},
+        {"id": 9, "a": "eight"},
+    ]);
+    check(store, &table, expected).await;
+    // Nothing but the key, also where one is, or is itself, or none was.
+    for (from, to) in [(10, 11), (4, 5), (3, 3), (20, 21), (20, 11)] {
+        moved(store, &open, &["id"], vec![int(from)], vec![int(to)]).await;
+    }
+    moved(store, &open, &["id", "a"], vec![int(6)], vec![int(6), text("six")]).await;
+    let expected = json!([
+        {"id": 11, "a": "one", "b": "b1"},
+        {"id": 3, "a": "two", "b": "b3"},
+        {"id": 5, "a": "old", "b": "b5"},
+        {"id": 6, "a": "six", "b": "b6"},
+        {"id": 9, "a": "eight"},
+        {"id": 21},
     ]);
     check(store, &table, expected).await;
 }
@@ -153,9 +128,8 @@ pub(crate) async fn keys_have_several_columns<S: Probe>(store: &mut S) {
     done(store, &open, Op::Put, &names, rows).await;
     done(store, &open, Op::Patch, &names, vec![vec![text("x"), int(2), text("X2")]]).await;
     done(store, &open, Op::Delete, &["a", "b"], vec![vec![text("x"), int(1)]]).await;
-    let rows = vec![vec![text("y"), int(2), text("Y2")]];
-    let from = vec![vec![text("y"), int(1)]];
-    assert_eq!(tried(store, &open, Op::Move, &names, rows, from).await, [None]);
+    let to = vec![text("y"), int(2), text("Y2")];
+    moved(store, &open, &names, vec![text("y"), int(1)], to).await;
     let expected = json!([{"a": "x", "b": 2, "v": "X2"}, {"a": "y", "b": 2, "v": "Y2"}]);
     check(store, &table, expected).await;
 }
@@ -186,13 +160,16 @@ pub(crate) async fn refused_rows_are_found_among_many<S: Probe>(store: &mut S) {
         assert!(fates.iter().flatten().all(|why| !why.is_empty()));
         assert_eq!(store.rows(&table).await.len(), 99);
     }
-    let from = vec![vec![int(1)], vec![int(2)]];
-    let rows = vec![vec![int(201), text("taken")], vec![int(202), text("two")]];
-    let fates = tried(store, &open, Op::Move, &["id", "u"], rows, from).await;
-    assert!(fates[0].is_some() && fates[1].is_none(), "{fates:?}");
-    let rows = store.rows(&table).await;
-    assert!(rows.contains(&json!({"id": 1, "u": "1"})), "a refused row stays as it was");
-    assert!(rows.contains(&json!({"id": 202, "u": "two"})));
+    // A refused row stays as it was, and so does the one whose key it was to have.
+    for to in [201, 2] {
+        let (to, from) = (vec![int(to), text("taken")], vec![int(1)]);
+        let fates = tried(store, &open, Op::Move, &["id", "u"], vec![to], vec![from]).await;
+        assert!(fates[0].is_some());
+        let rows = store.rows(&table).await;
+        assert_eq!(rows.len(), 99);
+        assert!(rows.contains(&json!({"id": 1, "u": "1"})));
+        assert!(rows.contains(&json!({"id": 2, "u": "2"})));
+    }
 }
 
 /// A value that one row lets go of is there for another one that comes with it, whatever their order.
@@ -205,4 +182,7 @@ pub(crate) async fn unique_values_are_handed_over<S: Probe>(store: &mut S) {
     done(store, &open, Op::Put, &["id", "u"], rows).await;
     let expected = json!([{"id": 1, "u": "b"}, {"id": 2, "u": "c"}, {"id": 3, "u": "d"}]);
     check(store, &table, expected).await;
+    // Also when a row goes, as there is one with its new key.
+    moved(store, &open, &["id", "u"], vec![int(1)], vec![int(2), text("b")]).await;
+    check(store, &table, json!([{"id": 2, "u": "b"}, {"id": 3, "u": "d"}])).await;
 }
