@@ -62,6 +62,8 @@ struct Shared {
     /// How many batches told of tables, and how many had when somebody waited in vain, plus one.
     told: AtomicUsize,
     in_vain: AtomicUsize,
+    /// How often all shards were found waiting: then none of them does any more.
+    deadlocks: AtomicUsize,
 }
 
 impl<T> ChangeTarget<T> {
@@ -75,6 +77,7 @@ impl<T> ChangeTarget<T> {
             waiting: AtomicUsize::new(0),
             told: AtomicUsize::new(0),
             in_vain: AtomicUsize::new(0),
+            deadlocks: AtomicUsize::new(0),
         };
         Self { inner, shared: Arc::new(shared) }
     }
@@ -119,12 +122,18 @@ impl Shared {
     async fn wait(&self, unknown: Vec<SourceTable>) {
         let deadline = Instant::now() + PATIENCE;
         let mut news = self.settled.news.subscribe();
+        let deadlocks = self.deadlocks.load(Relaxed);
         self.waiting.fetch_add(1, Relaxed);
         self.settled.stir();
         debug!(tables = ?unknown, "waiting for what another shard may tell of tables");
         loop {
-            let is_alone = self.waiting.load(Relaxed) >= self.claimed.load(Relaxed);
-            if is_alone || unknown.iter().all(|table| self.is_known(table)) {
+            if self.waiting.load(Relaxed) >= self.claimed.load(Relaxed) {
+                self.deadlocks.fetch_add(1, Relaxed);
+                self.settled.stir();
+            }
+            if self.deadlocks.load(Relaxed) > deadlocks
+                || unknown.iter().all(|table| self.is_known(table))
+            {
                 break;
             }
             if tokio::time::timeout_at(deadline, news.changed()).await.is_err() {
