@@ -23,6 +23,9 @@ cargo xtask bench [--records N] [--shards N,...] [--rounds N] [--only CASE,...] 
   --peer-rounds   how often they run (as --rounds)
   --delay         milliseconds that the endpoint holds every answer back (0; with --peers 2, which ingestr needs)
   --memory true   instead: what a run with a thousand shards takes at most
+  --changes true  instead: change data of AWS DMS from a dump file, into SQLite and PostgreSQL, beside a statement for each record;
+                  with --records (200000), --rounds, --single-records (20000: how many are committed one by one), and --only of
+                  sqlite, bare-sqlite-1000, bare-sqlite-1, postgres, bare-postgres-1000, bare-postgres-1
   --debug         with the quick build, to try the measuring itself
 
 CPU seconds: user and system time of the process, as the kernel counts it for a child that ended, in steps of 10 ms; of the

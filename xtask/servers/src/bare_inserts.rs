@@ -45,7 +45,7 @@ async fn write(file: &Path, records: u64) -> Result<Spent> {
 }
 
 /// Returns the settings of `ctk` (`crates/ctk-db/src/sqlite.rs`, which says why).
-fn options(file: &Path) -> SqliteConnectOptions {
+pub(crate) fn options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)

@@ -3,9 +3,11 @@
 //! The stream is served from memory by another process ([`crate::replay`]), and PostgreSQL is a new server for each run of a
 //! case ([`crate::postgres`]). Each case is a process of its own, run once per round, one after another; after each, what
 //! landed is checked. The figures are medians over the rounds. `--shards 1,16,256` makes a table for each number of
-//! shards; `--memory true` measures what a run holds at most, with a thousand shards.
+//! shards; `--memory true` measures what a run holds at most, with a thousand shards, `--changes true` what applying change
+//! data costs.
 
 mod case;
+mod changes;
 mod files;
 mod measure;
 mod memory;
@@ -59,6 +61,9 @@ impl Plan {
 
 /// Measures and prints a table in Markdown for each number of shards.
 pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
+    if arguments.take("--changes")?.unwrap_or(false) {
+        return changes::run(arguments);
+    }
     let shards = arguments.take::<String>("--shards")?.unwrap_or_else(|| "4".to_owned());
     let shards = shards.split(',').map(str::parse).collect::<Result<Vec<u32>, _>>();
     let shards = shards.context("--shards takes numbers, separated by commas")?;

@@ -10,9 +10,11 @@
 
 mod arguments;
 mod bare;
+mod bare_changes;
 mod bare_copy;
 mod bare_inserts;
 mod bench;
+mod changes;
 mod cratedb;
 mod demo;
 mod landed;
@@ -49,6 +51,7 @@ fn run(mut words: Vec<String>) -> Result<()> {
         "replay" => replay::run(arguments),
         "postgres" => postgres::run(arguments),
         "bare" => bare::run(arguments),
+        "bare-changes" => bare_changes::run(arguments),
         "bare-copy" => bare_copy::run(arguments),
         "bare-inserts" => bare_inserts::run(arguments),
         other => bail!(

@@ -62,6 +62,16 @@ pub(crate) struct Served {
     pub(crate) transactions: u32,
 }
 
+impl Served {
+    /// Returns what it did after an earlier look.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            cpu: self.cpu - before.cpu,
+            transactions: self.transactions.saturating_sub(before.transactions),
+        }
+    }
+}
+
 impl Server {
     /// Starts it in a process of its own, and waits until it serves.
     pub(crate) fn start() -> Result<Self> {
@@ -146,7 +156,7 @@ impl Server {
     }
 
     /// Returns the rows of a query in the database, every value as text; NULL is empty.
-    fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>> {
+    pub(crate) fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>> {
         let rows = self.runtime.block_on(async {
             let mut connection = PgConnection::connect(self.url()).await?;
             // Without arguments every value comes as text.

@@ -79,12 +79,12 @@ fn head(plan: &Plan) -> String {
 }
 
 /// Returns a number with so many digits behind the point, or that there is none.
-fn shown(number: Option<f64>, digits: usize) -> String {
+pub(super) fn shown(number: Option<f64>, digits: usize) -> String {
     number.map_or_else(|| "-".to_owned(), |number| format!("{number:.digits$}"))
 }
 
 /// Counts of records, and KiB, are far below 2^32.
-fn number(count: u64) -> f64 {
+pub(super) fn number(count: u64) -> f64 {
     u32::try_from(count).map_or(f64::MAX, f64::from)
 }
 
@@ -93,11 +93,12 @@ fn median(
     case: Case,
     figure: impl Fn(&Measured) -> Option<f64>,
 ) -> Option<f64> {
-    let mut values: Vec<f64> = figures
-        .iter()
-        .filter(|(of, _)| *of == case)
-        .filter_map(|(_, measured)| figure(measured))
-        .collect();
+    let of_case = figures.iter().filter(|(of, _)| *of == case);
+    middle(of_case.filter_map(|(_, measured)| figure(measured)).collect())
+}
+
+/// Returns the median; of an even number of values the mean of the two in the middle.
+pub(super) fn middle(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     let upper = *values.get(middle)?;
@@ -108,7 +109,7 @@ fn median(
 }
 
 /// Returns the processor and the number of its cores, where the kernel tells.
-fn machine() -> Option<String> {
+pub(super) fn machine() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let model = text.lines().find(|line| line.starts_with("model name"))?.split_once(':')?.1.trim();
     let cores = std::thread::available_parallelism().ok()?;

@@ -42,10 +42,7 @@ pub(super) fn measure(case: Case, plan: &Plan, endpoint: &str) -> Result<Measure
         (measured.wall, measured.cpu) = (spent.wall, spent.cpu);
     }
     if let (Some(before), Some(after)) = (before, served(&mut target)?) {
-        measured.served = Some(Served {
-            cpu: after.cpu - before.cpu,
-            transactions: after.transactions.saturating_sub(before.transactions),
-        });
+        measured.served = Some(after.since(before));
     }
     check(case, plan, &measured, &target)?;
     Ok(measured)
@@ -107,7 +104,7 @@ fn command(case: Case, plan: &Plan, endpoint: &str, target: &Target) -> Result<C
 }
 
 /// Returns a call of this program.
-fn own(arguments: &[&str]) -> Result<Command> {
+pub(super) fn own(arguments: &[&str]) -> Result<Command> {
     let own = std::env::current_exe().context("cannot find the running program")?;
     let mut command = Command::new(own);
     command.args(arguments);
