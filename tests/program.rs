@@ -4,6 +4,9 @@
 #[path = "program/bad_input.rs"]
 mod bad_input;
 #[cfg(test)]
+#[path = "program/change_model.rs"]
+mod change_model;
+#[cfg(test)]
 #[path = "program/chaos.rs"]
 mod chaos;
 #[cfg(test)]
