@@ -109,8 +109,8 @@ pub struct Column {
     pub name: String,
     /// The declared type, as written; empty when there is none.
     pub declared: String,
-    /// It is the primary key, or a part of it.
-    pub is_key: bool,
+    /// Its place in the primary key, from 1 on; 0 when it is no part of it.
+    pub key: i64,
     /// Its value is computed from others: nothing can be put into it.
     pub is_generated: bool,
 }
@@ -120,7 +120,7 @@ pub async fn columns(
     connection: &mut SqliteConnection,
     table: &str,
 ) -> Result<Vec<Column>, DbError> {
-    let rows = sqlx::query("SELECT name, type, pk > 0, hidden > 0 FROM pragma_table_xinfo(?)")
+    let rows = sqlx::query("SELECT name, type, pk, hidden > 0 FROM pragma_table_xinfo(?)")
         .bind(table)
         .fetch_all(connection)
         .await
@@ -128,7 +128,7 @@ pub async fn columns(
     let column = |row: sqlx::sqlite::SqliteRow| Column {
         name: row.get(0),
         declared: row.get(1),
-        is_key: row.get(2),
+        key: row.get(2),
         is_generated: row.get(3),
     };
     Ok(rows.into_iter().map(column).collect())
@@ -225,7 +225,7 @@ mod tests {
         let column = |name: &str, declared: &str| Column {
             name: name.into(),
             declared: declared.into(),
-            is_key: name == "k",
+            key: i64::from(name == "k"),
             is_generated: name == "g",
         };
         let expected = [

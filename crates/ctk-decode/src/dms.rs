@@ -5,7 +5,6 @@
 //! operations stand there, but not how the record says what changed, so all that it could say is understood (`told`).
 //! Nothing is known of types and keys of rows here: a sink knows them.
 
-mod base64;
 mod def;
 mod kind;
 mod record;
@@ -19,7 +18,7 @@ use ctk_flow::{Action, Changes, Parts, Reason, TableId};
 
 use crate::{
     change::{Read, Refused},
-    json::{Json, NotJson},
+    json::Json,
     recipe::{Recipe, TableRules},
 };
 use record::Record;
@@ -42,13 +41,14 @@ pub(crate) fn read(
     json: &mut Json,
     changes: &mut Changes,
 ) -> Result<Read, Refused> {
-    let wrapper = Record::parse(payload).map_err(|error| not_json(&error.to_string()))?;
+    let envelope = Record::parse(payload)?;
     let inner;
-    let record = match wrapper.wrapped() {
-        None => wrapper,
-        Some(text) => {
-            inner = base64::decode(&text).ok_or_else(|| not_dms("kinesis.data is not base64"))?;
-            Record::parse(&inner).map_err(|error| not_json(&format!("kinesis.data: {error}")))?
+    let record = match &envelope.wrapped {
+        None => envelope,
+        Some(wrapped) => {
+            inner = wrapped.open().map_err(|_| not_dms("kinesis.data is not base64"))?;
+            Record::parse(&inner)
+                .map_err(|error| Refused::not_json(format!("kinesis.data: {error}")))?
         }
     };
     let operation = record.operation.as_deref().ok_or_else(|| {
@@ -143,16 +143,6 @@ fn normal(operation: &str) -> Cow<'_, str> {
 
 fn not_dms(error: &str) -> Refused {
     Refused { reason: Reason::NotDms, error: error.to_owned() }
-}
-
-fn not_json(error: &str) -> Refused {
-    Refused { reason: Reason::NotJson, error: error.to_owned() }
-}
-
-impl From<NotJson> for Refused {
-    fn from(error: NotJson) -> Self {
-        not_json(&error.to_string())
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 mod escape;
 mod members;
 mod scan;
+mod walk;
 
 use ctk_flow::{Changes, ColumnId, Value};
 use thiserror::Error;
@@ -16,6 +17,7 @@ use crate::columns::ColumnOrder;
 pub(crate) use members::{Array, Member, Members};
 use scan::Scanner;
 pub(crate) use scan::{Text, Token};
+pub(crate) use walk::{Walk, number};
 
 /// The column of a value that is no object.
 pub(crate) const DATA: &str = "data";

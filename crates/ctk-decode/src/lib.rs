@@ -14,7 +14,8 @@
 //! - [`Format::Dms`]: what AWS DMS writes to a stream, plain or wrapped as AWS Lambda gets it; all its operations, its DDL included;
 //! - [`Format::DynamoDb`]: what DynamoDB writes to a stream.
 //!
-//! [`Recipe`] says what is wanted of single tables. Columns keep the names of the source, unless the recipe gives them others.
+//! [`Recipe`] says what is wanted of single tables; it is read as strictly as an address, and names the line of what it
+//! refuses. Columns keep the names of the source, unless the recipe gives them others.
 //!
 //! [`Decoder`] is the [`ctk_flow::Decode`] of a run, [`DecodeOptions`] what it goes by. It waits
 //! for nothing, and keeps no state between two calls, so one serves all shards. Sizes are bytes.
@@ -48,4 +49,4 @@ mod kpl;
 mod recipe;
 
 pub use decoder::{Aggregation, Compression, DecodeOptions, Decoder, Format, Layout};
-pub use recipe::{ChangeLayout, Recipe, TableRules};
+pub use recipe::{ChangeLayout, Recipe, RecipeError, TableRules};

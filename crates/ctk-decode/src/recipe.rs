@@ -1,6 +1,44 @@
 //! A recipe: what the user wants of single tables of a change stream (`--transformation FILE`).
+//!
+//! ```yaml
+//! meta:
+//!   type: tikray-project
+//!   version: 1
+//! collections:
+//! - address: {container: shop, name: orders}
+//!   settings: {mapping_strategy: direct, ignore_ddl: false}
+//!   pk:
+//!     rules:
+//!     - {pointer: /id, type: bigint}
+//!   map:
+//!     rules:
+//!     - {pointer: /details, type: map}
+//!   bucket:
+//!     names:
+//!       rules:
+//!       - {old: ts, new: created_at}
+//!   treatment:
+//!     ignore_field: [secret]
+//!     convert_list: [tags]
+//!     convert_string: [zip]
+//! ```
+//!
+//! The form is that of tikray's projects, <https://pypi.org/project/tikray/>. What asks for something that is not done is
+//! an error that names it and its line, never passed over: expressions (`pre`, `post`, `bucket.values`, `bucket.transon`,
+//! unless each rule is `disabled`) and `convert_dict`, `ignore_complex_lists`, `normalize_complex_lists`,
+//! `prune_invalid_date` of the treatment. `schema` and `bucket.schema` are accepted and not looked at, since there they are
+//! documented as information and change nothing. Treatments apply to the columns of a table, or the attributes of an item,
+//! and not to what lies deeper.
+
+mod error;
+mod fields;
+mod read;
+mod settle;
+mod yaml;
 
 use std::collections::HashMap;
+
+pub use error::RecipeError;
 
 /// What is wanted of tables. The default wants nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +56,7 @@ pub struct TableRules {
     pub layout: Option<ChangeLayout>,
     /// Changes of the table itself are left out.
     pub ignore_ddl: bool,
-    /// The columns of its key, as the source names them.
+    /// The columns of its key. All columns are named as the source names them.
     pub key: Vec<String>,
     /// Columns whose texts are JSON.
     pub json: Vec<String>,
@@ -43,6 +81,12 @@ pub enum ChangeLayout {
 }
 
 impl Recipe {
+    /// Reads a recipe from YAML. Strict: whatever is not known, or contradicts itself, is an error.
+    pub fn parse(text: &str) -> Result<Self, RecipeError> {
+        let root = yaml::parse(text)?;
+        Ok(Self { tables: read::tables(&root)?, target_schema: None })
+    }
+
     /// Returns what is wanted of a table of the source; `None` where the recipe does not name it.
     pub fn rules(&self, schema: &str, table: &str) -> Option<&TableRules> {
         let of = |schema: &str| self.tables.get(schema).and_then(|tables| tables.get(table));
@@ -68,3 +112,6 @@ impl Recipe {
         Self { tables: HashMap::from([(schema.to_owned(), tables)]), target_schema: None }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -265,6 +265,11 @@ impl Changes {
         &self.tables
     }
 
+    /// Returns true when a table itself changes.
+    pub fn tells_of_tables(&self) -> bool {
+        !self.of_tables.is_empty()
+    }
+
     /// Returns how many units came in: records, or the parts of records that hold several.
     pub fn units(&self) -> u64 {
         self.units

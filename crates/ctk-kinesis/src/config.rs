@@ -3,11 +3,13 @@
 //! Also the options that other rooms obey (`format`, `layout`, `checkpointer` …) stand here, since they are part of the
 //! address of the source; the program hands them on. What is not built yet is refused by name, never ignored.
 
+mod decode;
 mod error;
+mod file;
 mod options;
 mod parts;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use ctk_flow::{Budget, Millis, Plan, Sequence, ShardId};
 use ctk_url::{FILE, OptionError, Options, SourceScheme, SourceUrl, StreamRef};
@@ -24,6 +26,8 @@ const RELIST: Duration = Duration::from_secs(10);
 /// What one answer of Kinesis may take until its records are made: it holds 10 MiB of data
 /// (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html>), which are a third more on the wire in JSON.
 const ANSWER_BYTES: usize = 26 << 20;
+/// What a record of a dump file takes beyond its line.
+const BESIDE_A_LINE: usize = 1024;
 
 /// Where shards begin that no checkpoint knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +57,10 @@ pub enum StartAt {
 /// A Kinesis source, as its address describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KinesisConfig {
-    /// The stream.
+    /// The stream; of a dump file, what stands for its name: that of the file, without its endings.
     pub stream: StreamRef,
+    /// The dump file that is read in place of a stream.
+    pub file: Option<PathBuf>,
     /// Region, endpoint, credentials.
     pub identity: Identity,
     /// Where to begin.
@@ -126,8 +132,10 @@ pub struct DecodeOptions {
     pub max_record_bytes: u64,
     /// How a record becomes columns.
     pub layout: Layout,
-    /// Which columns say where a record came from.
+    /// Which columns say where a record came from; change data has none.
     pub envelope: Envelope,
+    /// Change data: an update brings the whole row, so that what it lacks is NULL.
+    pub whole_updates: bool,
 }
 
 /// The form of a payload.
@@ -141,6 +149,17 @@ pub enum Format {
     Raw,
     /// Messages of a CloudWatch Logs subscription, a row for each log event.
     CloudWatchLogs,
+    /// Change events of AWS DMS.
+    Dms,
+    /// Change events of DynamoDB.
+    DynamoDb,
+}
+
+impl Format {
+    /// Returns true when records are changes of tables, and not rows.
+    pub fn is_change_data(self) -> bool {
+        matches!(self, Self::Dms | Self::DynamoDb)
+    }
 }
 
 /// Whether payloads are looked at for compression.
@@ -217,25 +236,17 @@ impl KinesisConfig {
     ///
     /// An option that is unknown, contradicts another one, or is not built yet is an error that names it.
     pub fn from_url(url: &SourceUrl, now: Millis) -> Result<Self, ConfigError> {
-        if url.file()?.is_some() {
-            return Err(ConfigError::NotBuilt { what: "reading dump files" });
-        }
-        match url.scheme {
-            SourceScheme::Kinesis => {}
-            SourceScheme::KinesisDms => {
-                return Err(ConfigError::NotBuilt { what: "`kinesis+dms`" });
-            }
-            SourceScheme::KinesisDynamodb => {
-                return Err(ConfigError::NotBuilt { what: "`kinesis+dynamodb+cdc`" });
-            }
+        if let Some(path) = url.file()? {
+            return file::config(url, path);
         }
         let mut options = url.options.clone();
         options.take(&FILE)?;
         let stream = parts::stream(url, &mut options)?;
         let config = Self {
+            file: None,
             identity: parts::identity(url, &stream, &mut options)?,
             start: parts::start(&mut options, now)?,
-            once: once(&mut options)?,
+            once: once(&mut options)?.unwrap_or(url.scheme == SourceScheme::Kinesis),
             until: parts::time(&mut options, &option::UNTIL, now)?,
             max_records: options.take_integer(&option::MAX_RECORDS, 1..=u64::MAX)?,
             milliseconds_behind_latest: Duration::from_millis(
@@ -252,12 +263,7 @@ impl KinesisConfig {
                 .take_seconds(&option::DESCRIBE_TIMEOUT)?
                 .unwrap_or(Duration::from_mins(1)),
             fan_out: parts::consumer(&mut options)?,
-            on_data_loss: options
-                .take_choice(
-                    &option::ON_DATA_LOSS,
-                    &[("fail", OnDataLoss::Fail), ("continue", OnDataLoss::Continue)],
-                )?
-                .unwrap_or_default(),
+            on_data_loss: on_data_loss(&mut options)?,
             protocol: options
                 .take_choice(
                     &option::PROTOCOL,
@@ -265,8 +271,8 @@ impl KinesisConfig {
                 )?
                 .unwrap_or_default(),
             buffer: parts::bytes(&mut options, &option::BUFFER, 256 << 20)?,
-            decode: decode(&mut options)?,
-            checkpoint: checkpoint(&mut options, &stream)?,
+            decode: decode::options(url.scheme, &mut options)?,
+            checkpoint: checkpoint(&mut options, stream.name())?,
             stream,
         };
         options.finish(OPTIONS)?;
@@ -277,7 +283,13 @@ impl KinesisConfig {
     pub fn plan(&self) -> Plan {
         Plan {
             budget: Budget::new(usize::try_from(self.buffer).unwrap_or(usize::MAX)),
-            read_bytes: ANSWER_BYTES,
+            read_bytes: match &self.file {
+                None => ANSWER_BYTES,
+                Some(_) => usize::try_from(self.decode.max_record_bytes)
+                    .unwrap_or(usize::MAX)
+                    .saturating_add(BESIDE_A_LINE)
+                    .max(ANSWER_BYTES),
+            },
             until: self.until,
             max_records: self.max_records,
             // A run that ends by itself needs only the children of what it finished, which are looked for in any case.
@@ -286,56 +298,23 @@ impl KinesisConfig {
     }
 }
 
-fn once(options: &mut Options) -> Result<bool, ConfigError> {
+/// Takes whether the run ends by itself, if the address says so.
+fn once(options: &mut Options) -> Result<Option<bool>, ConfigError> {
     match (options.take_bool(&option::ONCE)?, options.take_bool(&option::FOLLOW)?) {
         (Some(once), Some(follow)) if once == follow => {
             Err(ConfigError::contradiction("`once`", "`follow`"))
         }
-        (Some(once), _) => Ok(once),
-        (None, Some(follow)) => Ok(!follow),
-        (None, None) => Ok(true),
+        (Some(once), _) => Ok(Some(once)),
+        (None, follow) => Ok(follow.map(|follow| !follow)),
     }
 }
 
-fn decode(options: &mut Options) -> Result<DecodeOptions, ConfigError> {
-    let choices = &[
-        ("json", Format::Json),
-        ("ndjson", Format::Ndjson),
-        ("raw", Format::Raw),
-        ("cloudwatch-logs", Format::CloudWatchLogs),
-        ("cloudwatch_logs", Format::CloudWatchLogs),
-    ];
-    let format = options.take_choice(&option::FORMAT, choices)?;
-    let format = match (format, options.take_bool(&option::PARSE_JSON)?) {
-        (Some(Format::Raw), Some(true)) => {
-            return Err(ConfigError::contradiction("`format`", "`parse_json`"));
-        }
-        (Some(format), Some(false)) if format != Format::Raw => {
-            return Err(ConfigError::contradiction("`format`", "`parse_json`"));
-        }
-        (Some(format), _) => format,
-        (None, Some(false)) => Format::Raw,
-        (None, _) => Format::Json,
-    };
-    let compression = &[("auto", Compression::Auto), ("none", Compression::None)];
-    let aggregation = &[("auto", Aggregation::Auto), ("none", Aggregation::None)];
-    let layout = &[("columns", Layout::Columns), ("document", Layout::Document)];
-    let envelope = &[("full", Envelope::Full), ("id", Envelope::Id), ("none", Envelope::None)];
-    Ok(DecodeOptions {
-        format,
-        compression: options
-            .take_choice(&option::COMPRESSION, compression)?
-            .unwrap_or(Compression::Auto),
-        aggregation: options
-            .take_choice(&option::AGGREGATION, aggregation)?
-            .unwrap_or(Aggregation::Auto),
-        max_record_bytes: parts::bytes(options, &option::MAX_RECORD_BYTES, 64 << 20)?,
-        layout: options.take_choice(&option::LAYOUT, layout)?.unwrap_or(Layout::Columns),
-        envelope: options.take_choice(&option::ENVELOPE, envelope)?.unwrap_or(Envelope::Full),
-    })
+fn on_data_loss(options: &mut Options) -> Result<OnDataLoss, ConfigError> {
+    let choices = &[("fail", OnDataLoss::Fail), ("continue", OnDataLoss::Continue)];
+    Ok(options.take_choice(&option::ON_DATA_LOSS, choices)?.unwrap_or_default())
 }
 
-fn checkpoint(options: &mut Options, stream: &StreamRef) -> Result<CheckpointOptions, ConfigError> {
+fn checkpoint(options: &mut Options, stream: &str) -> Result<CheckpointOptions, ConfigError> {
     let kinds = &[
         ("none", Checkpointer::None),
         ("memory", Checkpointer::Memory),
@@ -353,7 +332,7 @@ fn checkpoint(options: &mut Options, stream: &StreamRef) -> Result<CheckpointOpt
         checkpointer: options
             .take_choice(&option::CHECKPOINTER, kinds)?
             .unwrap_or(Checkpointer::None),
-        name: options.take(&option::CHECKPOINTER_NAME)?.unwrap_or_else(|| stream.name().to_owned()),
+        name: options.take(&option::CHECKPOINTER_NAME)?.unwrap_or_else(|| stream.to_owned()),
         schema,
         interval: parts::positive_seconds(options, &option::CHECKPOINTER_INTERVAL)?
             .unwrap_or(Duration::from_secs(5)),

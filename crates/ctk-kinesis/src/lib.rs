@@ -6,8 +6,8 @@
 //!
 //! [`config`] knows the options of an address, [`identity`] who we are to AWS, [`api`] the calls (it alone names the SDK),
 //! [`lineage`] which shard may be read when, [`pacer`] how fast, [`reader`] how one shard is read to its end without a gap or
-//! a repetition, [`source`] puts them together behind the traits of `ctk-flow`. What records mean and where they go is
-//! unknown here.
+//! a repetition, [`source`] puts them together behind the traits of `ctk-flow`; [`dump`] reads a file in place of a stream.
+//! What records mean and where they go is unknown here.
 //!
 //! Four rules hold throughout. A position moves only with the records before it. Whatever is temporary (throttles, expired
 //! iterators, broken connections) is waited out behind the traits and ends no run. What a server claims about its distance to
@@ -17,6 +17,7 @@
 //! # Types to begin with
 //!
 //! - [`KinesisConfig`]: what an address says; [`KinesisConfig::plan`] has the limits of a run over it;
+//! - [`DumpSource`]: the same for a file ([`Dump`]) of lines, compressed or not;
 //! - [`KinesisSource`]: an open stream, the [`ctk_flow::Source`] of a run; it hands out [`ShardReader`]s;
 //! - [`Saved`]: how far an earlier run came in a shard, as a store of checkpoints remembers it;
 //! - [`KinesisError`], [`ConfigError`]: what ends a run, each with a `hint()` for the user. Neither repeats a secret.
@@ -54,6 +55,7 @@
 
 pub mod api;
 pub mod config;
+pub mod dump;
 pub mod error;
 pub mod identity;
 pub mod lineage;
@@ -72,6 +74,7 @@ pub use config::{
     Checkpointer, Compression, ConfigError, Envelope, Format, KinesisConfig, Layout, OPTIONS,
     OnDataLoss, Protocol, StartAt,
 };
+pub use dump::{Dump, DumpError, DumpReader, DumpSource};
 pub use error::KinesisError;
 pub use lineage::Saved;
 pub use reader::ShardReader;

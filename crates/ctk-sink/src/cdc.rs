@@ -17,13 +17,16 @@ mod fit;
 mod merge;
 mod open;
 mod settings;
+pub mod sqlite;
 mod store;
 mod tables;
+mod target;
 mod write;
 
 pub use self::{
     settings::{ChangeSettings, Rules, TableRules},
     store::Layout,
+    target::ChangeTarget,
 };
 
 #[cfg(test)]

@@ -71,9 +71,11 @@ pub(crate) struct Limits {
     pub(crate) takes_all: bool,
 }
 
-/// A target that gathers what shards bring. Clones share it.
+/// A target that gathers what shards bring, and writes it together. Clones share it.
+///
+/// It is what [`crate::sqlite::start`] and its like return: how it writes is theirs.
 #[derive(Clone, Debug)]
-pub(crate) struct Grouped {
+pub struct Grouped {
     envelope: Envelope,
     jobs: mpsc::Sender<Job>,
     writers: Arc<Mutex<Vec<Running>>>,

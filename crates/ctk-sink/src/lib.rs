@@ -77,3 +77,4 @@ pub mod sqlite;
 pub mod write_then_save;
 
 pub use error::{Shared, SinkError};
+pub use group::Grouped;

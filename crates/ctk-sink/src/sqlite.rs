@@ -12,10 +12,16 @@ mod writer;
 use std::time::Duration;
 
 use ctk_checkpoint::Holder;
-use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, Target};
 use sqlx::SqliteConnection;
 
 use self::writer::SqliteWriter;
+pub(crate) use self::{
+    holds::{Bound, Holds},
+    insert::push,
+    letters::keep as keep_letters,
+    table::NAMING,
+    transaction::run,
+};
 use crate::{
     dead_letters::DeadLetters,
     envelope::Envelope,
@@ -47,43 +53,17 @@ pub struct Settings {
     pub checkpoints: Option<Holder>,
 }
 
-/// Hands batches to the writer. Clones share it.
-#[derive(Clone, Debug)]
-pub struct SqliteTarget(Grouped);
-
-impl SqliteTarget {
-    /// Starts the writer. Tables are created when the first rows come.
-    pub fn start(connection: SqliteConnection, settings: Settings) -> Self {
-        let limits = Limits {
-            rows: settings.batch_rows,
-            bytes: settings.batch_bytes,
-            linger: settings.linger,
-            takes_all: true,
-        };
-        let envelope = settings.envelope;
-        let writer = SqliteWriter { connection, settings, table: None };
-        Self(Grouped::start(vec![writer], envelope, limits))
-    }
-}
-
-impl Target for SqliteTarget {
-    async fn commit(&self, changes: Changes, upto: Position) -> Result<Committed, Failure> {
-        self.0.commit(changes, upto).await
-    }
-
-    async fn close(&self) -> Result<(), Failure> {
-        self.0.close().await
-    }
-}
-
-impl Claims for SqliteTarget {
-    async fn claim(&self, shard: &ShardId, begins: Option<Millis>) -> Result<(), Failure> {
-        self.0.claim(shard, begins).await
-    }
-
-    async fn release(&self, shard: &ShardId) -> Result<(), Failure> {
-        self.0.release(shard).await
-    }
+/// Starts the writer. Tables are created when the first rows come. Needs a tokio runtime.
+pub fn start(connection: SqliteConnection, settings: Settings) -> Grouped {
+    let limits = Limits {
+        rows: settings.batch_rows,
+        bytes: settings.batch_bytes,
+        linger: settings.linger,
+        takes_all: true,
+    };
+    let envelope = settings.envelope;
+    let writer = SqliteWriter { connection, settings, table: None };
+    Grouped::start(vec![writer], envelope, limits)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use ctk_sink::{
     discard::Discard,
     envelope::Envelope,
     jsonl::Jsonl,
-    sqlite::{Settings, SqliteTarget},
+    sqlite::{self as sqlite_sink, Settings},
 };
 use ctk_url::TargetUrl;
 
@@ -234,7 +234,7 @@ impl Prepared {
                     dead_letters: dead_letters()?,
                     checkpoints,
                 };
-                AnyTarget::Sqlite(SqliteTarget::start(connection, settings))
+                AnyTarget::Sqlite(sqlite_sink::start(connection, settings))
             }
             Kind::File(path) => {
                 AnyTarget::File(Jsonl::file(&path, &stream.name, envelope, dead_letters()?)?.into())

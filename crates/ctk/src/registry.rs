@@ -10,12 +10,12 @@ use std::{
 use ctk_checkpoint::{MemoryStore, cratedb::CrateDbStore};
 use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, Target};
 use ctk_sink::{
+    Grouped,
     config::TableConfig,
     cratedb::{CrateDbSink, config::CrateDbAddress},
     discard::Discard,
     jsonl::Jsonl,
     postgres::{self, PostgresTarget, config::PostgresAddress},
-    sqlite::SqliteTarget,
     write_then_save::WriteThenSave,
 };
 use ctk_url::{TargetScheme, TargetUrl};
@@ -139,7 +139,7 @@ pub enum AnyTarget {
     /// PostgreSQL.
     Postgres(PostgresTarget),
     /// A SQLite database.
-    Sqlite(SqliteTarget),
+    Sqlite(Grouped),
     /// A file of lines.
     File(Arc<Jsonl<BufWriter<File>>>),
     /// Lines on stdout.

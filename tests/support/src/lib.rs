@@ -4,6 +4,7 @@ mod arrivals;
 pub mod callers;
 pub mod client;
 pub mod cratedb;
+pub mod dumps;
 pub mod embedded;
 pub mod identity;
 pub mod kinesis_local;

@@ -1,9 +1,12 @@
 //! A record taken apart into the members that matter, in one walk over it, whatever their order.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
 
 use super::{Refused, not_dms};
-use crate::json::{Member, Members, NotJson, Token};
+use crate::{
+    change::Wrapped,
+    json::{Member, Members, NotJson, Token, Walk},
+};
 
 /// How many members the row of a usual table has.
 const USUAL: usize = 16;
@@ -41,7 +44,8 @@ pub(super) struct Record<'a> {
     before: Option<Vec<Member<'a>>>,
     /// Objects that DMS knows no name for.
     others: Vec<Token<'a>>,
-    wrapped: Option<Cow<'a, str>>,
+    /// The record that this one is only the envelope of.
+    pub(super) wrapped: Option<Wrapped<'a>>,
     bytes: &'a [u8],
 }
 
@@ -49,24 +53,23 @@ impl<'a> Record<'a> {
     /// Takes a record apart. Bytes that are another JSON value are a record in which everything is missing.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, NotJson> {
         let mut record = Self { bytes, ..Self::default() };
-        let Some(mut members) = Members::of(bytes)? else { return Ok(record) };
-        record.is_object = true;
-        while let Some(name) = members.next_name()? {
+        let mut walk = Walk::of(bytes)?;
+        record.is_object = walk.object()?;
+        if !record.is_object {
+            walk.value()?;
+            walk.end()?;
+            return Ok(record);
+        }
+        let mut first = true;
+        while let Some(name) = walk.name(mem::take(&mut first))? {
             match &*name.plain() {
-                "data" => record.data = object(&mut members)?,
-                "before-image" => record.before = object(&mut members)?,
-                "metadata" => record.take_metadata(&mut members)?,
-                "control" => record.control = Some(members.value()?),
-                "kinesis" => {
-                    record.wrapped = None;
-                    members.each(|member| {
-                        if &*member.name() == "data" {
-                            record.wrapped = member.text();
-                        }
-                    })?;
-                }
+                "data" => record.data = object(&mut walk)?,
+                "before-image" => record.before = object(&mut walk)?,
+                "metadata" => record.take_metadata(&mut walk)?,
+                "control" => record.control = Some(walk.value()?),
+                "kinesis" => record.wrapped = Wrapped::take(&mut walk)?,
                 name => {
-                    let value = members.value()?;
+                    let value = walk.value()?;
                     // Dumps of streams add an envelope of such a name.
                     let is_ours = name.trim_start_matches('_').starts_with("kinesis");
                     if !is_ours && matches!(value, Token::Nested(text) if text.starts_with('{')) {
@@ -75,23 +78,19 @@ impl<'a> Record<'a> {
                 }
             }
         }
+        walk.end()?;
         Ok(record)
     }
 
-    fn take_metadata(&mut self, members: &mut Members<'a>) -> Result<(), NotJson> {
+    fn take_metadata(&mut self, walk: &mut Walk<'a>) -> Result<(), NotJson> {
         (self.operation, self.schema, self.table) = (None, None, None);
-        members.each(|member| match &*member.name() {
+        walk.each(|member| match &*member.name() {
             "operation" => self.operation = member.text().filter(|text| !text.trim().is_empty()),
             "schema-name" => self.schema = member.text(),
             "table-name" => self.table = member.text(),
             _ => {}
         })?;
         Ok(())
-    }
-
-    /// Returns the record in base64 that this one is only the wrapper of, as AWS Lambda gets it.
-    pub(super) fn wrapped(&self) -> Option<Cow<'a, str>> {
-        self.wrapped.clone().filter(|text| !text.is_empty())
     }
 
     /// Returns the names of schema and table.
@@ -109,15 +108,13 @@ impl<'a> Record<'a> {
     pub(super) fn more_metadata(&self) -> Vec<Member<'a>> {
         let mut more = Vec::new();
         let Ok(Some(mut members)) = Members::of(self.bytes) else { return more };
-        while let Ok(Some(name)) = members.next_name() {
-            let is_metadata = &*name.plain() == "metadata";
-            let walked = members.each(|member| {
-                if is_metadata && !USUAL_METADATA.contains(&&*member.name()) {
+        while let Ok(Some(member)) = members.next_member() {
+            let metadata = if &*member.name() == "metadata" { member.value.object() } else { None };
+            let Some(mut metadata) = metadata else { continue };
+            while let Ok(Some(member)) = metadata.next_member() {
+                if !USUAL_METADATA.contains(&&*member.name()) {
                     more.push(member);
                 }
-            });
-            if walked.is_err() {
-                break;
             }
         }
         more
@@ -149,8 +146,8 @@ fn is_bookkeeping(table: &str) -> bool {
 }
 
 /// Returns the members of the object that stands here.
-fn object<'a>(members: &mut Members<'a>) -> Result<Option<Vec<Member<'a>>>, NotJson> {
+fn object<'a>(walk: &mut Walk<'a>) -> Result<Option<Vec<Member<'a>>>, NotJson> {
     let mut object = Vec::with_capacity(USUAL);
-    let other = members.each(|member| object.push(member))?;
-    Ok(other.is_none().then_some(object))
+    let is_object = walk.each(|member| object.push(member))?;
+    Ok(is_object.then_some(object))
 }

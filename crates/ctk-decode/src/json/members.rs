@@ -49,39 +49,6 @@ impl<'a> Members<'a> {
         self.first = false;
         Ok(Some(Member { name, value }))
     }
-
-    /// Returns the name of the next member, for [`Self::value`] or [`Self::each`] to go on with.
-    pub(crate) fn next_name(&mut self) -> Result<Option<Text<'a>>, NotJson> {
-        let name = self.scanner.member_name(std::mem::take(&mut self.first))?;
-        if name.is_none() {
-            self.scanner.end()?;
-        }
-        Ok(name)
-    }
-
-    /// Returns the value behind [`Self::next_name`].
-    pub(crate) fn value(&mut self) -> Result<Token<'a>, NotJson> {
-        self.scanner.value()
-    }
-
-    /// Gives the members of the object behind [`Self::next_name`], walked over only once. Returns that value instead when it is
-    /// no object.
-    #[inline]
-    pub(crate) fn each(
-        &mut self,
-        mut take: impl FnMut(Member<'a>),
-    ) -> Result<Option<Token<'a>>, NotJson> {
-        if !self.scanner.begin_object() {
-            return self.scanner.value().map(Some);
-        }
-        let mut first = true;
-        while let Some((name, value)) = self.scanner.member(first)? {
-            take(Member { name, value });
-            first = false;
-        }
-        self.scanner.end_object();
-        Ok(None)
-    }
 }
 
 impl<'a> Member<'a> {

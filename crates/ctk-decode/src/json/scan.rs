@@ -68,23 +68,21 @@ impl<'a> Scanner<'a> {
         object
     }
 
-    /// Steps out of an object behind its last member, back into the one that it is a member of.
-    pub(super) fn end_object(&mut self) {
-        self.outer = self.outer.saturating_sub(1);
-    }
-
     /// Returns the next member of the object that was stepped into; `None` behind the last.
     #[inline]
     pub(super) fn member(&mut self, first: bool) -> Result<Option<(Text<'a>, Token<'a>)>, NotJson> {
-        let Some(name) = self.member_name(first)? else { return Ok(None) };
-        Ok(Some((name, self.value()?)))
+        match self.next_name(first)? {
+            Some(name) => Ok(Some((name, self.value()?))),
+            None => Ok(None),
+        }
     }
 
-    /// Returns the name of the next member, before whose value it stops; `None` behind the last.
+    /// Returns the name of the next member, whose value is to be taken or stepped into; `None` when it stepped out of the object.
     #[inline]
-    pub(super) fn member_name(&mut self, first: bool) -> Result<Option<Text<'a>>, NotJson> {
+    pub(super) fn next_name(&mut self, first: bool) -> Result<Option<Text<'a>>, NotJson> {
         self.space();
         if self.eat(b'}') {
+            self.outer = self.outer.saturating_sub(1);
             return Ok(None);
         }
         if !first {
@@ -92,6 +90,33 @@ impl<'a> Scanner<'a> {
             self.space();
         }
         self.name().map(Some)
+    }
+
+    /// Returns true before the next element of an array, which is to be taken or stepped into; false when it stepped out of it.
+    pub(super) fn has_element(&mut self, first: bool) -> Result<bool, NotJson> {
+        self.space();
+        if self.eat(b']') {
+            self.outer = self.outer.saturating_sub(1);
+            return Ok(false);
+        }
+        if !first {
+            self.expect(b',', "a comma or a closing bracket is missing")?;
+            self.space();
+        }
+        Ok(true)
+    }
+
+    /// Steps into the object or array that begins with `open`, if there is one here, at any depth.
+    pub(super) fn enter(&mut self, open: u8) -> Result<bool, NotJson> {
+        if self.peek() != Some(open) {
+            return Ok(false);
+        }
+        if self.outer == MAX_DEPTH {
+            return Err(self.error("nested too deeply"));
+        }
+        self.at += 1;
+        self.outer += 1;
+        Ok(true)
     }
 
     /// Steps into an array, if there is one.
@@ -103,15 +128,7 @@ impl<'a> Scanner<'a> {
 
     /// Returns the next element of the array that was stepped into, as written; `None` behind the last.
     pub(super) fn element(&mut self, first: bool) -> Result<Option<&'a str>, NotJson> {
-        self.space();
-        if self.eat(b']') {
-            return Ok(None);
-        }
-        if !first {
-            self.expect(b',', "a comma or a closing bracket is missing")?;
-            self.space();
-        }
-        self.raw_value().map(Some)
+        if self.has_element(first)? { self.raw_value().map(Some) } else { Ok(None) }
     }
 
     /// Returns the value that stands here.

@@ -38,11 +38,17 @@ pub enum ConfigError {
         /// What is not.
         missing: &'static str,
     },
-    /// A known word whose effect does not exist yet.
-    #[error("{what} is not built yet")]
-    NotBuilt {
-        /// The option or scheme.
-        what: &'static str,
+    /// An option of streams, and the address is that of a dump file.
+    #[error("option `{name}` is for streams, and this address names a dump file")]
+    OnlyForStreams {
+        /// The option.
+        name: &'static str,
+    },
+    /// An option of records that are rows, and the scheme says that they are changes.
+    #[error("option `{name}` has no effect on change data")]
+    NotForChanges {
+        /// The option.
+        name: &'static str,
     },
 }
 
@@ -64,7 +70,12 @@ impl ConfigError {
             Self::HalfCredentials { .. } => {
                 Some("give both, or leave both to the AWS configuration".into())
             }
-            Self::NotBuilt { .. } => None,
+            Self::OnlyForStreams { .. } => {
+                Some("leave it out; `file=false` makes a stream of the path".into())
+            }
+            Self::NotForChanges { .. } => {
+                Some("leave it out; the scheme says what the records are".into())
+            }
         }
     }
 }

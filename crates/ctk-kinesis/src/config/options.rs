@@ -48,10 +48,13 @@ pub(super) const START_DATE: OptionSpec = OptionSpec::new(
     "–",
     "time to begin at, ISO or seconds since 1970; `0` is `latest`",
 );
-pub(super) const ONCE: OptionSpec =
-    OptionSpec::new(&["once"], "`true`", "end when everything that was there at the start is read");
+pub(super) const ONCE: OptionSpec = OptionSpec::new(
+    &["once"],
+    "`true`; change data: `false`",
+    "end when everything that was there at the start is read, as a dump file always does",
+);
 pub(super) const FOLLOW: OptionSpec =
-    OptionSpec::new(&["follow"], "`false`", "the opposite of `once`");
+    OptionSpec::new(&["follow"], "`false`; change data: `true`", "the opposite of `once`");
 pub(super) const UNTIL: OptionSpec = OptionSpec::new(
     &["until"],
     "–",
@@ -93,10 +96,13 @@ pub(super) const PARSE_JSON: OptionSpec =
 pub(super) const COMPRESSION: OptionSpec = OptionSpec::new(
     &["compression"],
     "`auto`",
-    "`auto`: gzip, zlib and zstd are recognised by their first bytes; `none`",
+    "`auto`: gzip, zlib and zstd are recognised by their first bytes, of a dump file gzip, bzip2, xz and zstd; `none`",
 );
-pub(super) const MAX_RECORD_BYTES: OptionSpec =
-    OptionSpec::new(&["max_record_bytes"], "64MiB", "what a compressed record may grow to");
+pub(super) const MAX_RECORD_BYTES: OptionSpec = OptionSpec::new(
+    &["max_record_bytes"],
+    "64MiB",
+    "what a compressed record may grow to, and how long a line of a dump file may be",
+);
 pub(super) const AGGREGATION: OptionSpec = OptionSpec::new(
     &["aggregation"],
     "`auto`",
@@ -112,6 +118,11 @@ pub(super) const ENVELOPE: OptionSpec = OptionSpec::new(
     "`full`",
     "columns about the origin: `full`, `id` (message id only), `none` (duplicates are possible)",
 );
+pub(super) const UPDATES: OptionSpec = OptionSpec::new(
+    &["updates"],
+    "`changed`",
+    "change data: what an update leaves out stays as it is (`changed`), or is NULL, since updates bring the `whole` row",
+);
 pub(super) const CREATE: OptionSpec =
     OptionSpec::new(&["create"], "`false`", "create the stream first, if it is not there");
 pub(super) const CREATE_SHARDS: OptionSpec =
@@ -119,7 +130,8 @@ pub(super) const CREATE_SHARDS: OptionSpec =
 pub(super) const ON_DATA_LOSS: OptionSpec = OptionSpec::new(
     &["on_data_loss"],
     "`fail`",
-    "when records that were not read are gone from the stream: `fail`, or `continue` behind the gap, which is warned of and counted",
+    "when records that were not read are gone from the stream, or the dump file is another one than the last time: `fail`, or \
+     `continue` behind the gap, which is warned of and counted",
 );
 pub(super) const BUFFER: OptionSpec =
     OptionSpec::new(&["buffer"], "256MiB", "memory for records, all shards together");
@@ -135,7 +147,7 @@ pub(super) const CHECKPOINTER: OptionSpec = OptionSpec::new(
 );
 pub(super) const CHECKPOINTER_NAME: OptionSpec = OptionSpec::new(
     &["checkpointer_name"],
-    "the name of the stream",
+    "the name of the stream, or the path of the dump file",
     "namespace of the checkpoints",
 );
 pub(super) const CHECKPOINTER_SCHEMA: OptionSpec = OptionSpec::new(
@@ -180,6 +192,7 @@ pub const OPTIONS: &[&OptionSpec] = &[
     &AGGREGATION,
     &LAYOUT,
     &ENVELOPE,
+    &UPDATES,
     &CREATE,
     &CREATE_SHARDS,
     &ON_DATA_LOSS,

@@ -286,14 +286,99 @@ fn numbers_and_words() {
 }
 
 #[test]
-fn what_is_not_built_is_refused_by_name() {
-    let check = |text: &str, what: &str| {
-        check(text, |_| (), Err(&format!("{what} is not built yet")));
+fn change_data() {
+    let check = |text: &str, expected: Result<(Format, bool, bool), &str>| {
+        let shown = |config: KinesisConfig| {
+            (config.decode.format, config.once, config.decode.whole_updates)
+        };
+        check(text, shown, expected);
     };
-    check("kinesis+dms:///s", "`kinesis+dms`");
-    check("kinesis+dynamodb+cdc:///s", "`kinesis+dynamodb+cdc`");
-    check("kinesis:///path/to/dump.ndjson", "reading dump files");
-    check("kinesis:///path?file=true", "reading dump files");
+    check("kinesis+dms:///s", Ok((Format::Dms, false, false)));
+    check("kinesis+dms:///s?once=true&updates=whole", Ok((Format::Dms, true, true)));
+    check("kinesis+dynamodb+cdc:///s", Ok((Format::DynamoDb, false, false)));
+    check("kinesis+dynamodb:///s?updates=changed", Ok((Format::DynamoDb, false, false)));
+    check("kinesis+dms:///a/b.ndjson", Ok((Format::Dms, true, false)));
+    check("kinesis+dynamodb+cdc:///a/b.ndjson.xz", Ok((Format::DynamoDb, true, false)));
+    check("kinesis:///s?updates=whole", Err("option `updates` has no effect in this address"));
+    check("kinesis+dms:///s?updates=all", Err("option `updates` is not one of `changed`, `whole`"));
+    for option in ["format=json", "parse_json=true", "layout=columns", "envelope=none"] {
+        let name = option.split_once('=').expect("a value").0;
+        let error = format!("option `{name}` has no effect on change data");
+        for path in ["s", "a/b.ndjson"] {
+            check(&format!("kinesis+dms:///{path}?{option}"), Err(&error));
+        }
+    }
+    assert!(!read("kinesis+dms:///s?follow=true").expect("a configuration").once);
+    let config = read("kinesis+dms:///s?aggregation=none&compression=none").expect("both work");
+    assert_eq!(config.decode.aggregation, Aggregation::None);
+    assert_eq!(config.decode.compression, Compression::None);
+}
+
+#[test]
+fn dump_files() {
+    let config = read("kinesis:///path/to/my%20orders.ndjson.gz").expect("a configuration");
+    assert_eq!(config.file, Some("/path/to/my orders.ndjson.gz".into()));
+    assert_eq!(config.checkpoint.name, "/path/to/my orders.ndjson.gz");
+    assert_eq!((config.once, config.plan().relist), (true, None));
+    assert_eq!(config.decode.format, Format::Json);
+    assert!(config.plan().read_bytes > 64 << 20, "what a line may have");
+    let name = |text: &str, expected: &str| {
+        check(text, |config| config.stream.name().to_owned(), Ok(expected.to_owned()));
+    };
+    name("kinesis:///path/to/my%20orders.ndjson.gz", "my orders");
+    name("kinesis:dumps/orders.v2.json", "orders.v2");
+    name("kinesis:orders?file=true", "orders");
+    name("kinesis:orders.ZST?file=true", "orders");
+    name("kinesis:///.json?file=true", ".json");
+    let options = "once=true&max_records=7&buffer=1MiB&checkpointer=target&checkpointer_name=x&compression=none\
+                   &max_record_bytes=1MiB&format=raw&layout=document&envelope=id&on_data_loss=continue&follow=false";
+    let config = read(&format!("kinesis:///a/b.json?{options}")).expect("all of them work");
+    assert_eq!((config.max_records, config.buffer), (Some(7), 1 << 20));
+    assert_eq!((config.decode.compression, config.decode.format), (Compression::None, Format::Raw));
+    assert_eq!((config.checkpoint.name.as_str(), config.on_data_loss), ("x", OnDataLoss::Continue));
+}
+
+#[test]
+fn what_only_a_stream_obeys_is_refused_by_name() {
+    let refused = |text: &str, name: &str| {
+        let error = format!("option `{name}` is for streams, and this address names a dump file");
+        check(text, |_| (), Err(&error));
+    };
+    for option in [
+        "table=a",
+        "aws_access_key_id=a",
+        "aws_secret_access_key=a",
+        "aws_session_token=a",
+        "profile=a",
+        "role_arn=a",
+        "external_id=a",
+        "region_name=a",
+        "endpoint_url=a",
+        "ssl=true",
+        "start=latest",
+        "start_date=0",
+        "follow=true",
+        "until=%2B5m",
+        "milliseconds_behind_latest=1",
+        "chunk_size=1",
+        "poll_interval=1",
+        "fan_out=a",
+        "aggregation=none",
+        "create=true",
+        "create_shards=1",
+        "protocol=json",
+        "describe_timeout=1",
+    ] {
+        let name = option.split_once('=').expect("a value").0;
+        refused(&format!("kinesis:///a/b.json?{option}"), name);
+    }
+    refused("kinesis:///a/b.json?once=false", "follow");
+    refused("kinesis:///a/b.json?region=a", "region");
+    refused("kinesis://key:secret@/a/b.json", "aws_access_key_id");
+    let error = read("kinesis:///a/b.json?regoin=a").expect_err("unknown");
+    assert!(error.to_string().starts_with("unknown option `regoin`; "), "{error}");
+    let error = "option `updates` has no effect in this address";
+    check("kinesis:///a/b.json?updates=whole", |_| (), Err(error));
 }
 
 #[test]

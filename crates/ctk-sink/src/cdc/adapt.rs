@@ -33,11 +33,15 @@ pub(crate) fn adapt<'a>(holds: &impl Holds, value: Value<'a>) -> Option<Cell<'a>
             .or_else(|| bool(text).and_then(as_it_is))
             .or_else(|| midnight(text).and_then(as_it_is))
             .or_else(|| json(text).and_then(as_it_is))
-            .or_else(|| {
-                let bytes = bytes(text)?;
-                holds.takes(Value::Bytes(&bytes)).then_some(Cell::Bytes(bytes))
-            }),
+            .or_else(|| as_bytes(holds, value)),
     }
+}
+
+/// Returns the bytes that a text has the digits of, if the column holds bytes. Some take text as well.
+pub(crate) fn as_bytes<'a>(holds: &impl Holds, value: Value<'a>) -> Option<Cell<'a>> {
+    let Value::Text(text) = value else { return None };
+    let bytes = bytes(text)?;
+    holds.takes(Value::Bytes(&bytes)).then_some(Cell::Bytes(bytes))
 }
 
 fn text<'a>(holds: &impl Holds, text: Cow<'a, str>) -> Option<Cell<'a>> {

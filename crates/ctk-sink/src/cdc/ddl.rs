@@ -81,7 +81,7 @@ async fn create<S: Store>(
     mut definition: Definition,
     def: &TableDef,
 ) -> Result<Option<String>, SinkError> {
-    definition.become_like(def);
+    definition.take(def);
     let rules = work.settings.rules(&definition.source);
     if !rules.key.is_empty() {
         definition.key = rules.key;

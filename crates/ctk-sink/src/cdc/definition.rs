@@ -35,9 +35,14 @@ impl Definition {
         self.columns.iter().position(|column| column.name == name)
     }
 
-    /// Takes what the source says of the whole table. A key that is known stays if the source tells none.
-    pub(crate) fn become_like(&mut self, def: &TableDef) {
-        self.columns.clone_from(&def.columns);
+    /// Takes what the source says of the table. What it does not say stays: some records tell a part of a table only.
+    pub(crate) fn take(&mut self, def: &TableDef) {
+        for column in &def.columns {
+            match self.position(&column.name) {
+                Some(at) => self.columns[at] = column.clone(),
+                None => self.columns.push(column.clone()),
+            }
+        }
         if !def.key.is_empty() {
             self.key.clone_from(&def.key);
         }
@@ -93,7 +98,7 @@ fn name(kind: ColumnKind) -> String {
     }
 }
 
-fn kind_of(name: &str) -> ColumnKind {
+pub(crate) fn kind_of(name: &str) -> ColumnKind {
     let numeric = || {
         let (precision, scale) =
             name.strip_prefix("numeric(")?.strip_suffix(')')?.split_once(',')?;

@@ -16,6 +16,7 @@ use super::{
     settings::ChangeSettings,
     store::Store,
     tables::{Settled, Tables},
+    target::Known,
     write,
 };
 use crate::{SinkError, dead_letters::Keep, group::Delivery};
@@ -50,9 +51,13 @@ impl<H: super::store::Holds> Engine<H> {
     pub(crate) async fn begin<S: Store<Holds = H>>(
         &mut self,
         store: &mut S,
-    ) -> Result<(), SinkError> {
+    ) -> Result<Known, SinkError> {
         self.tables = Some(Tables::read(store, &self.settled).await?);
-        Ok(())
+        Ok(Known {
+            settings: Arc::clone(&self.settings),
+            tables: store.tables().await?.into_iter().collect(),
+            default_schema: store.default_schema().unwrap_or_default(),
+        })
     }
 
     /// Applies a group, and returns what became of its members. After an error, what the store did is to be undone.

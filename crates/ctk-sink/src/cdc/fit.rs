@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use ctk_flow::{Asks, Change, Changes, ColumnId, ColumnKind, Reason, Row, Value};
 
 use super::{
-    adapt::adapt,
+    adapt::{adapt, as_bytes},
     cell::Cell,
     definition::Definition,
     merge::{Asked, Fitted, Slot},
@@ -76,7 +76,10 @@ pub(crate) struct Fitter<'a, H> {
 /// Where the values of a member go.
 #[derive(Clone, Debug)]
 enum Place {
-    Column(usize),
+    Column {
+        slot: usize,
+        are_bytes: bool,
+    },
     /// It is to be made.
     Missing(String),
 }
@@ -219,14 +222,18 @@ impl<'a, H: Holds> Fitter<'a, H> {
             None => {
                 let name = names::of_member(&changes.columns()[column.index()]);
                 let place = match self.table.columns.find(name) {
-                    Ok(slot) => Place::Column(slot),
+                    Ok(slot) => {
+                        let at = self.definition.position(&changes.columns()[column.index()]);
+                        let kind = at.map(|at| self.definition.columns[at].kind);
+                        Place::Column { slot, are_bytes: kind == Some(ColumnKind::Bytes) }
+                    }
                     Err(name) => Place::Missing(name),
                 };
                 self.slots[member][column.index()].insert(place)
             }
         };
-        let own = match place {
-            Place::Column(slot) => *slot,
+        let (own, are_bytes) = match place {
+            Place::Column { slot, are_bytes } => (*slot, *are_bytes),
             // What is not there is NULL already.
             Place::Missing(_) if value == Value::Null => return Ok(true),
             Place::Missing(name) => {
@@ -238,7 +245,10 @@ impl<'a, H: Holds> Fitter<'a, H> {
         let stamp = self.stamp;
         let set = &self.set;
         let is_open = |slot: usize| is_free(set, slot, stamp);
-        let fitted = self.table.columns.fit(own, kind, is_open, |holds| adapt(holds, value));
+        let fitted = self.table.columns.fit(own, kind, is_open, |holds| match are_bytes {
+            true => as_bytes(holds, value).or_else(|| adapt(holds, value)),
+            false => adapt(holds, value),
+        });
         let (slot, cell) = match fitted {
             Ok(fitted) => fitted,
             Err(Misfit::Column { name, kind }) => {

@@ -56,14 +56,19 @@ impl Settled {
         let is_new =
             self.tables.lock().unwrap_or_else(PoisonError::into_inner).insert(table.clone());
         if is_new {
-            self.news.send_modify(|news| *news += 1);
+            self.stir();
         }
+    }
+
+    /// Lets those who wait look again.
+    pub(crate) fn stir(&self) {
+        self.news.send_modify(|news| *news += 1);
     }
 }
 
 /// Returns true for the tables in which AWS DMS keeps account of itself
 /// (<https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.CustomizingTasks.TaskSettings.ControlTable.html>).
-fn is_bookkeeping(source: &SourceTable) -> bool {
+pub(crate) fn is_bookkeeping(source: &SourceTable) -> bool {
     let prefix = source.table.get(..7).unwrap_or_default();
     source.schema.is_empty() && prefix.eq_ignore_ascii_case("awsdms_")
 }

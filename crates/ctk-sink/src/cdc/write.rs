@@ -11,7 +11,7 @@ use super::{
     fit::{Entry, Fit, Fitter, kind_of, object, small, variants},
     merge::{Asked, Fitted, Merged, Slot, Step, merge},
     open::{AUX, DATA, open, remember},
-    store::{Alteration, Fate, Holds as _, Layout, NewColumn, Op, Open, Store, Write},
+    store::{Alteration, Fate, Layout, NewColumn, Op, Open, Store, Write},
     tables::Opened,
 };
 use crate::SinkError;
@@ -59,9 +59,20 @@ pub(crate) async fn queue<S: Store>(
         for (entry, why) in fit.refused.iter().cloned() {
             work.refuse(entry, source, why);
         }
-        return Writer { source, table: &table, definition: &definition, fit: &fit }
-            .all(work)
-            .await;
+        let mut writer = Writer {
+            table: &table,
+            definition: &definition,
+            fit: &fit,
+            ends: vec![None; fit.fitted.len()],
+        };
+        writer.all(work).await?;
+        for (end, entry) in writer.ends.into_iter().zip(&fit.entries) {
+            match end.flatten() {
+                None => work.written(*entry),
+                Some(why) => work.refuse(*entry, source, (Reason::Refused, why)),
+            }
+        }
+        return Ok(());
     }
     Ok(())
 }
@@ -120,14 +131,15 @@ async fn add_columns<S: Store>(
 
 /// Writes what was fitted.
 struct Writer<'w, 'a, H> {
-    source: &'w SourceTable,
     table: &'w Open<H>,
     definition: &'w Definition,
     fit: &'w Fit<'a>,
+    /// What became of each change. One that moves a row may be a part of two rows.
+    ends: Vec<Option<Fate>>,
 }
 
 impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
-    async fn all<S: Store<Holds = H>>(&self, work: &mut Work<'_, S>) -> Result<(), SinkError> {
+    async fn all<S: Store<Holds = H>>(&mut self, work: &mut Work<'_, S>) -> Result<(), SinkError> {
         let whole = self.whole();
         let is_whole = |cells: &[(Slot, &Cell<'a>)]| {
             !self.definition.columns.is_empty()
@@ -179,7 +191,7 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
     }
 
     async fn rows<S: Store<Holds = H>>(
-        &self,
+        &mut self,
         work: &mut Work<'_, S>,
         whole: &[Slot],
         rows: Vec<Merged<'_, 'a>>,
@@ -217,12 +229,20 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
 
     /// Writes rows with which the same is done.
     async fn same<S: Store<Holds = H>>(
-        &self,
+        &mut self,
         work: &mut Work<'_, S>,
         op: Op,
         slots: &[Slot],
         rows: Vec<Merged<'_, 'a>>,
     ) -> Result<(), SinkError> {
+        let is_refused =
+            |row: &Merged<'_, 'a>| row.of.iter().any(|at| matches!(self.ends[*at], Some(Some(_))));
+        // The other part of a move was refused: so this one does not happen either.
+        let (apart, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_refused);
+        for row in apart {
+            let left: Vec<_> = row.of.into_iter().filter(|at| self.ends[*at].is_none()).collect();
+            self.one_by_one(work, &left).await?;
+        }
         if rows.is_empty() {
             return Ok(());
         }
@@ -298,7 +318,7 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
 
     /// Writes rows, `of` which changes each is made of; those of a refused one are tried one after the other.
     async fn write<S: Store<Holds = H>>(
-        &self,
+        &mut self,
         work: &mut Work<'_, S>,
         write: &Write<'a>,
         of: &[Vec<usize>],
@@ -306,35 +326,31 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
         let fates = work.store.write(self.table, write).await?;
         for (fate, of) in fates.into_iter().zip(of) {
             match (fate, of.as_slice()) {
-                (None, of) => {
-                    for at in of {
-                        work.written(self.fit.entries[*at]);
-                    }
-                }
-                (Some(why), [at]) => self.refuse(work, *at, why),
-                (Some(_), of) => {
-                    for at in of {
-                        let write = self.alone(&self.fit.fitted[*at]);
-                        let fate: Fate = work
-                            .store
-                            .write(self.table, &write)
-                            .await?
-                            .into_iter()
-                            .flatten()
-                            .next();
-                        match fate {
-                            None => work.written(self.fit.entries[*at]),
-                            Some(why) => self.refuse(work, *at, why),
-                        }
-                    }
-                }
+                (None, of) => of.iter().for_each(|at| self.end(*at, None)),
+                (Some(why), [at]) => self.end(*at, Some(why)),
+                (Some(_), of) => self.one_by_one(work, of).await?,
             }
         }
         Ok(())
     }
 
-    fn refuse<S: Store>(&self, work: &mut Work<'_, S>, at: usize, why: String) {
-        work.refuse(self.fit.entries[at], self.source, (Reason::Refused, why));
+    async fn one_by_one<S: Store<Holds = H>>(
+        &mut self,
+        work: &mut Work<'_, S>,
+        of: &[usize],
+    ) -> Result<(), SinkError> {
+        for at in of {
+            let write = self.alone(&self.fit.fitted[*at]);
+            let fates = work.store.write(self.table, &write).await?;
+            self.end(*at, fates.into_iter().flatten().next());
+        }
+        Ok(())
+    }
+
+    /// Notes what became of a change: once refused, it stays so.
+    fn end(&mut self, at: usize, fate: Fate) {
+        let end = self.ends[at].get_or_insert_default();
+        *end = end.take().or(fate);
     }
 
     /// Returns what writes one change.

@@ -10,7 +10,7 @@ use crate::kinds::{Kind, double, exact_double, whole};
 
 /// The kinds of columns, told apart by what they do to a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(crate) enum Holds {
     Integer,
     Real,
     Text,
@@ -26,7 +26,7 @@ pub(super) enum Holds {
 
 /// A value as it is sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Bound<'a> {
+pub(crate) enum Bound<'a> {
     Null,
     Integer(i64),
     Real(f64),
@@ -36,7 +36,7 @@ pub(super) enum Bound<'a> {
 
 impl Holds {
     /// Returns what a declared type holds, by the rules of SQLite, and two names that SQLite does not know.
-    pub(super) fn of_declared(declared: &str) -> Self {
+    pub(crate) fn of_declared(declared: &str) -> Self {
         let declared = declared.to_ascii_uppercase();
         let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
         if has(&["INT"]) {
@@ -57,7 +57,7 @@ impl Holds {
     }
 
     /// Returns the value as this column takes it, or nothing when that would lose something.
-    pub(super) fn convert(self, value: Value<'_>) -> Option<Bound<'_>> {
+    pub(crate) fn convert(self, value: Value<'_>) -> Option<Bound<'_>> {
         let bound = match value {
             Value::Null => return Some(Bound::Null),
             Value::Bool(value) => Bound::Integer(value.into()),

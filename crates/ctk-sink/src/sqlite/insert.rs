@@ -266,7 +266,8 @@ impl<'a> Scratch<'a> {
     }
 }
 
-fn push(arguments: &mut SqliteArguments, bound: Bound<'_>) {
+/// Appends an argument.
+pub(crate) fn push(arguments: &mut SqliteArguments, bound: Bound<'_>) {
     let pushed = match bound {
         Bound::Null => arguments.add(None::<i64>),
         Bound::Integer(value) => arguments.add(value),

@@ -12,24 +12,25 @@ pub(super) fn table_name(table: &str) -> String {
     format!("{table}_dead_letters")
 }
 
-/// Keeps letters, in the transaction of the caller; the table is created when first needed.
+/// Keeps letters in a table, in the transaction of the caller; it is created when first needed. `of` are the stream, and the
+/// table that their rows would have gone to.
 ///
 /// The place of a record is the key, so a record that is read again is not kept twice.
-pub(super) async fn keep(
+pub(crate) async fn keep(
     connection: &mut SqliteConnection,
-    table: &str,
-    stream: &str,
+    into: &str,
+    (stream, table): (&str, &str),
     shard: &ShardId,
     letters: &[DeadLetter],
 ) -> Result<(), SinkError> {
-    let name = quote(&table_name(table));
+    let name = quote(into);
     let create = format!(
         "CREATE TABLE IF NOT EXISTS {name} (at TEXT NOT NULL, stream TEXT NOT NULL, shard_id TEXT NOT NULL, \
          sequence TEXT NOT NULL, sub_sequence INTEGER NOT NULL, partition_key TEXT, arrived_at TEXT, \
          reason TEXT NOT NULL, error TEXT NOT NULL, table_name TEXT NOT NULL, payload BLOB NOT NULL, \
          PRIMARY KEY (stream, shard_id, sequence, sub_sequence))"
     );
-    let failed = || format!("write into table {}", table_name(table));
+    let failed = || format!("write into table {into}");
     let run = sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut *connection).await;
     run.map_err(DbError::statement(failed()))?;
     let insert = format!(

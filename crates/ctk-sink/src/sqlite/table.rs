@@ -17,7 +17,8 @@ use crate::{
 const MAX_COLUMNS: usize = 2000;
 
 /// SQLite does not tell `id` from `ID`, as far as ASCII goes.
-const NAMING: Naming = Naming { fit: |name| name, fold: |name| name.to_ascii_lowercase() };
+pub(crate) const NAMING: Naming =
+    Naming { fit: |name| name, fold: |name| name.to_ascii_lowercase() };
 
 /// The columns of a table, kept current with what this run adds.
 #[derive(Clone, Debug)]
@@ -61,7 +62,7 @@ impl Table {
             } else {
                 Holds::of_declared(&column.declared)
             };
-            table.columns.push(column.name, holds, column.is_key);
+            table.columns.push(column.name, holds, column.key > 0);
         }
         if exists {
             table.complete(connection).await?;

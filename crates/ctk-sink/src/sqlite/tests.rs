@@ -9,6 +9,8 @@ use ctk_flow::{Allowance, Decode, Record, Sequence};
 use sqlx::Row;
 use tempfile::TempDir;
 
+use ctk_flow::{Committed, Failure, Position, ShardId, Target};
+
 use super::*;
 
 mod letters;
@@ -76,7 +78,7 @@ impl World {
         from: u64,
         records: &[&str],
     ) -> Result<Committed, Failure> {
-        let target = SqliteTarget::start(self.connection().await, settings);
+        let target = start(self.connection().await, settings);
         let shard = ShardId::new("shard-1");
         let mut records = as_records(from, records).into();
         let decoded = Decoder::new(self.options).decode(&shard, &mut records, Allowance::ALL);
@@ -388,7 +390,7 @@ async fn equal_ids_in_a_table_without_a_key_are_an_error() {
 #[tokio::test]
 async fn shards_that_wait_together_are_written_together() {
     let world = World::new();
-    let target = SqliteTarget::start(world.connection().await, World::settings());
+    let target = start(world.connection().await, World::settings());
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..50_u64 {
         let target = target.clone();

@@ -52,7 +52,11 @@ pub(super) async fn write(
     written
 }
 
-async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), SinkError> {
+/// Begins or ends a transaction.
+pub(crate) async fn run(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+) -> Result<(), SinkError> {
     let done = sqlx::raw_sql(sql).execute(connection).await;
     Ok(done.map(drop).map_err(DbError::statement(match sql {
         "COMMIT" => "commit the transaction",
@@ -105,7 +109,8 @@ async fn keep(
 ) -> Result<(), SinkError> {
     let Settings { table, stream, dead_letters, .. } = settings;
     if dead_letters.keep(letters, stream, shard, table)? == Keep::InTable {
-        letters::keep(connection, table, stream, shard, letters).await?;
+        letters::keep(connection, &letters::table_name(table), (stream, table), shard, letters)
+            .await?;
     }
     committed.dead_lettered += letters.len() as u64;
     Ok(())

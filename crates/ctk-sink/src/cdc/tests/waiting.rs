@@ -1,0 +1,47 @@
+//! Shards that wait for each other.
+
+use std::time::Duration;
+
+use ctk_flow::Claims as _;
+
+use super::*;
+
+const ROWS: &str = "put t id=1 v=1\npatch t id=1 v=2";
+
+#[tokio::test]
+async fn rows_wait_for_their_table_in_another_shard() {
+    let world = World::new();
+    let target = world.target(settings()).await;
+    for shard in ["a", "b"] {
+        target.claim(&ShardId::new(shard), None).await.unwrap();
+    }
+    let rows = {
+        let target = target.clone();
+        tokio::spawn(async move { commit(&target, "a", 0, ROWS).await })
+    };
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!rows.is_finished());
+    commit(&target, "b", 1, "create t id:int64* v:int64").await;
+    assert_eq!(rows.await.unwrap().written, 2);
+    target.close().await.unwrap();
+    assert_eq!(world.rows("t").await, "id=1 v=2");
+}
+
+#[tokio::test]
+async fn nobody_waits_when_all_wait_or_the_others_are_done() {
+    let world = World::new();
+    let target = world.target(settings()).await;
+    for shard in ["a", "b"] {
+        target.claim(&ShardId::new(shard), None).await.unwrap();
+    }
+    let (a, b) = tokio::join!(commit(&target, "a", 0, ROWS), commit(&target, "b", 1, "put u id=1"));
+    assert_eq!((a.written, a.dead_lettered, b.written), (1, 1, 1));
+    let other = {
+        let target = target.clone();
+        tokio::spawn(async move { commit(&target, "a", 2, "put w id=1").await })
+    };
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    target.release(&ShardId::new("b")).await.unwrap();
+    assert_eq!(other.await.unwrap().written, 1);
+    target.close().await.unwrap();
+}
