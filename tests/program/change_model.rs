@@ -24,9 +24,9 @@ mod value;
 
 pub(crate) use self::{
     kind::Kind,
-    mirror::Mirror,
+    mirror::{Mirror, OPTIONS},
     record::Event,
-    value::{Value, read},
+    value::{Value, hex, read},
 };
 
 /// The name of a table: schema and table.
@@ -72,7 +72,7 @@ impl Settings {
     pub(crate) const USUAL: Self = Self {
         schemas: &["shop", "Back Office"],
         tables: &["orders", "Items", "order", "line items", "größe", "it's", "q\"t"],
-        same_names: false,
+        same_names: true,
         nulls: true,
         hex_prefix: true,
         pretty: false,
@@ -81,15 +81,13 @@ impl Settings {
         plain: false,
     };
 
+    /// Where records may come again.
+    pub(crate) const REPLAYED: Self = Self { ddl: Ddl::Repeatable, replays: true, ..Self::USUAL };
+
     /// Returns settings in which what only changes how records look depends on the seed.
     pub(crate) fn vary(self, seed: u64) -> Self {
         let mut plan = Plan(!seed);
-        Self {
-            nulls: !plan.one_in(3),
-            hex_prefix: plan.one_in(2),
-            pretty: plan.one_in(2),
-            ..self
-        }
+        Self { nulls: !plan.one_in(3), hex_prefix: plan.one_in(2), pretty: plan.one_in(2), ..self }
     }
 }
 

@@ -1,11 +1,26 @@
 //! Tables come, change and go.
 
-use super::{Column, Kind, Name, Source, Table, index, pick, record::{Event, table_def, text}, value::Value};
+use super::{
+    Column, Kind, Name, Source, Table, index, pick,
+    record::{Event, table_def, text},
+    value::Value,
+};
 use crate::ledger::Plan;
 
 /// The names of columns.
 const COLUMNS: [&str; 12] = [
-    "a", "b", "Name", "group", "straße", "two words", "quo\"te", "it's", "x1", "ORDER", "ü", "select",
+    "a",
+    "b",
+    "Name",
+    "group",
+    "straße",
+    "two words",
+    "quo\"te",
+    "it's",
+    "x1",
+    "ORDER",
+    "ü",
+    "select",
 ];
 
 /// The names of columns of keys.

@@ -24,9 +24,30 @@ const BITS: [u32; 4] = [8, 16, 32, 64];
 
 /// Texts in which something could go wrong.
 const TEXTS: [&str; 24] = [
-    "a", "A", "grün", "日本語", "😀", "O'Brien", "\"quoted\"", "null", "NULL", "0x01ff", "123", "007", "1.50", "true",
-    "2020-01-01", "{\"a\": 1}", "[1", "two\nlines\tand a tab", "back\\slash", "; DROP TABLE x --", " ", "trailing ",
-    "\u{7f}\u{1}", "$1 ? :a",
+    "a",
+    "A",
+    "grün",
+    "日本語",
+    "😀",
+    "O'Brien",
+    "\"quoted\"",
+    "null",
+    "NULL",
+    "0x01ff",
+    "123",
+    "007",
+    "1.50",
+    "true",
+    "2020-01-01",
+    "{\"a\": 1}",
+    "[1",
+    "two\nlines\tand a tab",
+    "back\\slash",
+    "; DROP TABLE x --",
+    " ",
+    "trailing ",
+    "\u{7f}\u{1}",
+    "$1 ? :a",
 ];
 
 /// Texts that are keys.
@@ -73,9 +94,10 @@ impl Kind {
             }
             Self::Integer { .. } if plan.one_in(2) => Some(Self::Text),
             Self::Integer { .. } => Some(Self::Numeric { precision: 25, scale: 0 }),
-            Self::Numeric { precision, scale } if precision < 36 => {
-                Some(Self::Numeric { precision: precision + 2, scale: scale + index(plan, 3) as u32 })
-            }
+            Self::Numeric { precision, scale } if precision < 36 => Some(Self::Numeric {
+                precision: precision + 2,
+                scale: scale + index(plan, 3) as u32,
+            }),
             _ => None,
         }
     }
@@ -133,7 +155,7 @@ impl Kind {
                 let sign = if plan.one_in(3) { -1 } else { 1 };
                 let digits = match plan.below(4) {
                     0 => most,
-                    1 => i128::from(plan.below(u64::MAX)) * i128::from(plan.below(u64::MAX)) % most,
+                    1 => i128::from(plan.below(u64::MAX)) * i128::from(plan.below(1 << 62)) % most,
                     _ => i128::from(plan.below(10_000)) % most,
                 };
                 Value::Numeric(sign * digits, scale)

@@ -117,11 +117,12 @@ impl Mirror {
 
 impl Table {
     fn of_row(&mut self, changes: &Changes, change: Change<'_>, asks: Asks<'_>) {
-        let row = |cells: &mut dyn Iterator<Item = (ColumnId, ctk_flow::Value<'_>)>| -> BTreeMap<_, _> {
-            cells
-                .map(|(id, value)| (changes.columns()[id.index()].to_string(), show(value)))
-                .collect()
-        };
+        let row =
+            |cells: &mut dyn Iterator<Item = (ColumnId, ctk_flow::Value<'_>)>| -> BTreeMap<_, _> {
+                cells
+                    .map(|(id, value)| (changes.columns()[id.index()].to_string(), show(value)))
+                    .collect()
+            };
         let before = row(&mut change.before());
         let data = row(&mut change.data());
         let key = |from: &BTreeMap<String, Option<String>>| -> Vec<String> {

@@ -14,6 +14,15 @@ pub(crate) struct Event {
 }
 
 impl Event {
+    /// Returns the record, without what is the same in all.
+    pub(crate) fn shown(&self) -> String {
+        let lines = self.record.replace(['\n', '\t'], "");
+        let mut words: Vec<_> = lines.split(", ").collect();
+        let common = [r#""metadata": {"timestamp""#, r#""record-type""#, r#""partition-key-type""#];
+        words.retain(|word| !common.iter().any(|start| word.starts_with(start)));
+        words.join(", ").replace(r#", "nullable": true"#, "")
+    }
+
     /// Returns the key by which DMS spreads records over shards: another one for changes of tables.
     pub(crate) fn partition_key(&self) -> String {
         let (schema, table) = &self.table;
@@ -39,9 +48,10 @@ pub(crate) fn image(
 
 /// Returns the definition of a table.
 pub(crate) fn table_def(table: &Table, settings: &Settings) -> String {
-    let columns = table.columns.iter().map(|column| {
-        format!("{}: {}", text(&column.name), column.kind.definition(column.form))
-    });
+    let columns = table
+        .columns
+        .iter()
+        .map(|column| format!("{}: {}", text(&column.name), column.kind.definition(column.form)));
     let key = table.key.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ");
     let members = [
         format!(r#""columns": {}"#, object(columns, settings)),
@@ -56,7 +66,7 @@ pub(crate) fn text(text: &str) -> String {
 
 fn object(members: impl IntoIterator<Item = String>, settings: &Settings) -> String {
     let members: Vec<_> = members.into_iter().collect();
-    let (space, comma) = if settings.pretty { ("\n\t", ",\n\t") } else { ("", ", ") };
+    let (space, comma) = if settings.pretty { ("\n\t", ", \n\t") } else { ("", ", ") };
     format!("{{{space}{}{space}}}", members.join(comma))
 }
 
@@ -67,7 +77,12 @@ impl Source {
     }
 
     /// Returns the record of a table.
-    pub(crate) fn control_record(&mut self, of: &Name, operation: &str, control: &[String]) -> Event {
+    pub(crate) fn control_record(
+        &mut self,
+        of: &Name,
+        operation: &str,
+        control: &[String],
+    ) -> Event {
         let control = object(control.iter().cloned(), &self.settings);
         self.record(of, "control", operation, &[format!(r#""control": {control}"#)])
     }

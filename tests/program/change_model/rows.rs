@@ -1,6 +1,10 @@
 //! Rows come, change and go.
 
-use super::{Name, Source, Table, index, record::{Event, image}, value::Value};
+use super::{
+    Name, Source, Table, index,
+    record::{Event, image},
+    value::Value,
+};
 use crate::ledger::Plan;
 
 /// How much of a row a record has.
@@ -68,7 +72,13 @@ impl Source {
     }
 
     /// Makes the row with this key another one.
-    fn change(&mut self, plan: &mut Plan, name: &Name, key: &[String], mut row: Vec<Value>) -> Vec<Event> {
+    fn change(
+        &mut self,
+        plan: &mut Plan,
+        name: &Name,
+        key: &[String],
+        mut row: Vec<Value>,
+    ) -> Vec<Event> {
         let table = &self.tables[name];
         let before = table.rows[key].clone();
         if !self.settings.nulls {
@@ -87,7 +97,8 @@ impl Source {
             }
             of_data = Image::Whole;
         }
-        let changed: Vec<_> = (0..row.len()).filter(|place| row[*place] != before[*place]).collect();
+        let changed: Vec<_> =
+            (0..row.len()).filter(|place| row[*place] != before[*place]).collect();
         let mut members = vec![self.data(name, &row, of_data, &changed)];
         let of_before = match plan.below(if is_moved { 3 } else { 4 }) {
             0 => Some(Image::Whole),
@@ -115,14 +126,16 @@ impl Source {
             _ => {
                 let table = &self.tables[&name];
                 let is_key = |place: usize| table.key.contains(&table.columns[place].name);
-                let of_key = (0..row.len()).map(|place| {
-                    if is_key(place) { row[place].clone() } else { Value::Null }
-                });
+                let of_key = (0..row.len())
+                    .map(|place| if is_key(place) { row[place].clone() } else { Value::Null });
                 vec![self.data(&name, &of_key.collect::<Vec<_>>(), Image::Whole, &[])]
             }
         };
         if plan.one_in(3) {
-            members.push(format!(r#""before-image": {}"#, self.members(&name, &row, Image::Whole, &[])));
+            members.push(format!(
+                r#""before-image": {}"#,
+                self.members(&name, &row, Image::Whole, &[])
+            ));
         }
         vec![self.data_record(&name, "delete", &members)]
     }

@@ -68,7 +68,7 @@ impl Value {
             Self::Timestamp(micros) => {
                 let shown = show_timestamp(*micros);
                 let forms = [shown.clone(), shown.replace('T', " "), shown.replace('Z', "")];
-                text(pick(&mut plan, &forms))
+                text(pick::<String>(&mut plan, &forms))
             }
             Self::Json(value) => text(&value.to_string()),
         }
