@@ -7,6 +7,9 @@ mod bad_input;
 #[path = "program/change_model.rs"]
 mod change_model;
 #[cfg(test)]
+#[path = "program/changes.rs"]
+mod changes;
+#[cfg(test)]
 #[path = "program/changes_equal.rs"]
 mod changes_equal;
 #[cfg(test)]

@@ -53,7 +53,7 @@ async fn check<P: Place>(settings: Settings, seeds: u64, place: impl AsyncFn() -
     for seed in seeds {
         let settings = settings.vary(seed);
         let history = steps(seed, count);
-        if run(&place().await, settings, seed, &history).await.is_ok() {
+        if run(&place().await, settings, &history).await.is_ok() {
             continue;
         }
         let mut history = history;
@@ -65,44 +65,42 @@ async fn check<P: Place>(settings: Settings, seeds: u64, place: impl AsyncFn() -
                 let mut shorter = history.clone();
                 shorter.drain(at..(at + length).min(history.len()));
                 tries += 1;
-                match run(&place().await, settings, seed, &shorter).await {
+                match run(&place().await, settings, &shorter).await {
                     Ok(()) => at += length,
                     Err(_) => history = shorter,
                 }
             }
             length /= 2;
         }
-        let why = run(&place().await, settings, seed, &history).await.unwrap_err();
+        let why = run(&place().await, settings, &history).await.unwrap_err();
         panic!("seed {seed}, {settings:?}, steps {history:?}\n{why}");
     }
 }
 
 /// Runs a history. What went wrong is told with all records that were handed in.
-async fn run<P: Place>(
-    place: &P,
-    settings: Settings,
-    seed: u64,
-    history: &[u64],
-) -> Result<(), String> {
+///
+/// The step says what is done after it, too, so that this stays as it is when others are left out.
+async fn run<P: Place>(place: &P, settings: Settings, history: &[u64]) -> Result<(), String> {
     let mut source = Source::new(settings);
-    let mut run = Run { events: Vec::new(), said: String::new(), plan: Plan(seed), done: 0 };
+    let mut run = Run { events: Vec::new(), said: String::new(), plan: Plan(0), done: 0 };
     let mut target = place.open().await;
-    let mut full = 1;
     for (number, step) in history.iter().enumerate() {
         run.events.extend(source.step(*step));
+        run.plan = Plan(!step);
         let is_last = number + 1 == history.len();
-        if run.events.len() - run.done < full && !is_last {
+        if !run.plan.one_in(15) && !is_last {
             continue;
         }
-        full = usize::try_from(run.plan.below(40)).unwrap();
         let from = run.done;
         run.hand_in(&target, from).await?;
         if settings.replays && run.plan.one_in(5) {
             run.hand_in(&target, from).await?;
         }
-        if settings.replays && run.plan.one_in(12) {
-            let from = run.plan.below(1 + run.events.len() as u64);
-            run.hand_in(&target, usize::try_from(from).unwrap()).await?;
+        if settings.replays && run.plan.one_in(8) {
+            let back = run.plan.below(1 + run.events.len() as u64);
+            let back = if run.plan.one_in(2) { back } else { back.min(40) };
+            let from = run.events.len() - usize::try_from(back).unwrap();
+            run.hand_in(&target, from).await?;
         }
         if is_last || run.plan.one_in(4) {
             target.close().await.map_err(|failure| failure.to_string())?;

@@ -16,7 +16,7 @@ use crate::{docs, shell, test, tidy};
 
 /// More packages than this in `Cargo.lock` mean a longer build and more code to trust. Whoever needs another one looks
 /// first for what can go, then raises the number in the commit that argues for the dependency.
-const MOST_PACKAGES: usize = 420;
+const MOST_PACKAGES: usize = 425;
 
 /// A step: its name, the command that repeats it alone, and what it does.
 type Step = (&'static str, &'static str, fn() -> Result<()>);

@@ -10,7 +10,7 @@ mod relay;
 mod trouble;
 mod types;
 
-pub use catalog::{Column, Kind, Table, is_unique, table};
+pub use catalog::{Column, Kind, Table, is_unique, key, table, tables};
 pub use config::{OPTIONS, PgConfig};
 pub(crate) use trouble::text;
 pub use trouble::{Trouble, sqlstate, trouble};

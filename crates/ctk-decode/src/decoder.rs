@@ -72,6 +72,8 @@ pub struct DecodeOptions {
     pub max_record_bytes: usize,
     /// What a JSON value becomes.
     pub layout: Layout,
+    /// An update of AWS DMS brings the whole row: what it lacks is NULL.
+    pub whole_updates: bool,
 }
 
 impl Default for DecodeOptions {
@@ -82,6 +84,7 @@ impl Default for DecodeOptions {
             aggregation: Aggregation::default(),
             max_record_bytes: 64 * 1024 * 1024,
             layout: Layout::default(),
+            whole_updates: false,
         }
     }
 }

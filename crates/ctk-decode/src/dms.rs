@@ -33,10 +33,18 @@ enum Operation {
     Delete,
 }
 
+/// What the user wants of records.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) recipe: &'a Recipe,
+    /// An update brings the whole row.
+    pub(crate) whole_updates: bool,
+}
+
 /// Adds the change that a record asks for. After an error, cells may have been added: the caller abandons the row.
 pub(crate) fn read(
     payload: &[u8],
-    recipe: &Recipe,
+    wanted: Wanted<'_>,
     sub_sequence: u32,
     json: &mut Json,
     changes: &mut Changes,
@@ -63,9 +71,12 @@ pub(crate) fn read(
         _ => None,
     };
     let (schema, table) = record.names()?;
-    let rules = recipe.rules(schema, table);
+    let rules = wanted.recipe.rules(schema, table);
     if let Some(of_row) = of_row {
-        let (action, parts) = cells(of_row, &record, rules, &mut Row { json, changes })?;
+        let (mut action, parts) = cells(of_row, &record, rules, &mut Row { json, changes })?;
+        if wanted.whole_updates && action == Action::Patch {
+            action = Action::Put;
+        }
         let table = table_id(changes, schema, table);
         changes.end_change(sub_sequence, table, action, parts, payload);
         return Ok(Read::Change);

@@ -16,6 +16,7 @@ mod engine;
 mod fit;
 mod merge;
 mod open;
+pub mod postgres;
 mod settings;
 pub mod sqlite;
 mod store;

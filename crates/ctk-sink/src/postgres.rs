@@ -9,19 +9,20 @@
 
 pub mod config;
 mod encode;
-mod holds;
-mod json;
+pub(crate) mod holds;
+pub(crate) mod json;
 mod kinds;
 mod known;
-mod letters;
-mod names;
+pub(crate) mod letters;
+pub(crate) mod names;
 mod numeric;
-mod put;
-mod rows;
-mod schema;
+mod plain;
+pub(crate) mod put;
+pub(crate) mod rows;
+pub(crate) mod schema;
 mod time;
 mod transaction;
-mod writer;
+pub(crate) mod writer;
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,7 +34,11 @@ use ctk_db::{
 };
 use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, Target};
 
-use self::writer::{PgWriter, Shared};
+use self::{
+    letters::Letters,
+    plain::{Plain, Shared},
+    writer::PgWriter,
+};
 use tracing::warn;
 
 pub use self::{
@@ -82,6 +87,12 @@ impl Settings {
         format!("{}.{}", quote(&self.schema), quote(&self.table))
     }
 
+    /// Returns where dead letters are kept.
+    fn letters(&self) -> Letters<'_> {
+        let name = dead_letter_table(&self.table);
+        Letters { schema: &self.schema, name, stream: &self.stream }
+    }
+
     /// Returns the table for texts.
     fn shown(&self) -> String {
         format!("{}.{}", self.schema, self.table)
@@ -125,12 +136,9 @@ impl PostgresTarget {
             takes_all: false,
         };
         let (settings, shared) = (Arc::new(settings), Arc::new(Shared::default()));
-        let writer = |connection| PgWriter {
-            config: config.clone(),
-            settings: Arc::clone(&settings),
-            shared: Arc::clone(&shared),
-            connection: Some(connection),
-            staging: 0,
+        let writer = |connection| {
+            let work = Plain::new(Arc::clone(&settings), Arc::clone(&shared));
+            PgWriter::new(config.clone(), connection, work)
         };
         let writers = connections.into_iter().map(writer).collect();
         Ok(Self(Grouped::start(writers, settings.envelope, limits)))

@@ -15,6 +15,7 @@ pub mod cli;
 pub mod commands;
 pub mod exit;
 pub mod prepared;
+mod recipe;
 pub mod registry;
 pub mod signals;
 pub mod ui;

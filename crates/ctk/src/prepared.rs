@@ -10,6 +10,7 @@ use std::{
 
 use ctk_checkpoint::{Checkpoint, StreamIdentity};
 use ctk_db::sqlite::{self, Mode};
+use ctk_decode::Recipe;
 use ctk_flow::ShardId;
 use ctk_kinesis::{
     KinesisConfig, OnDataLoss, Saved, StreamSummary,
@@ -17,6 +18,7 @@ use ctk_kinesis::{
 };
 use ctk_sink::{
     SinkError,
+    cdc::sqlite as sqlite_changes,
     dead_letters::{DeadLetters, LetterFile},
     discard::Discard,
     envelope::Envelope,
@@ -25,12 +27,14 @@ use ctk_sink::{
 };
 use ctk_url::TargetUrl;
 
+use self::changes::Changes;
 use crate::{
     cli::LoadArgs,
     exit::CommandError,
     registry::{AnyTarget, Kind},
 };
 
+mod changes;
 mod cratedb;
 mod postgres;
 
@@ -40,8 +44,10 @@ pub struct Prepared {
     kind: Kind,
     /// The table, or the stream's name where there are no tables.
     pub table: String,
-    /// The schema, where the target has any.
+    /// The schema, where the target has any; that of dead letters for change data.
     schema: String,
+    /// What is wanted of change data, where the source is that.
+    changes: Option<Changes>,
     letters: Letters,
     namespace: Option<String>,
     checkpoint: CheckpointOptions,
@@ -68,6 +74,7 @@ impl Prepared {
         url: &TargetUrl,
         source: &KinesisConfig,
         arguments: &LoadArgs,
+        recipe: &Recipe,
     ) -> Result<Self, CommandError> {
         let kind = Kind::of_url(url)?;
         if is_given(arguments.schema.as_ref()) && !kind.has_schemas() {
@@ -80,7 +87,15 @@ impl Prepared {
         }
         let typed = |argument: &Option<String>| argument.clone().filter(|text| !text.is_empty());
         let typed = (typed(&arguments.schema), typed(&arguments.table));
-        let (schema, table) = kind.full_name(typed, source.stream.name())?;
+        let changes = match source.decode.format.is_change_data() {
+            true => Some(Changes::new(&kind, typed.clone(), source, recipe)?),
+            false => None,
+        };
+        let (mut schema, table) = kind.full_name(typed, source.stream.name())?;
+        if let Some(changes) = &changes {
+            let default = if matches!(kind, Kind::Postgres(_)) { "public" } else { "doc" };
+            schema = changes.letters_schema(default);
+        }
         let is_beside_rows = !kind.has_schemas() || schema == source.checkpoint.schema;
         if is_beside_rows && table.eq_ignore_ascii_case(ctk_checkpoint::TABLE) {
             return Err(CommandError::usage(format!(
@@ -94,6 +109,7 @@ impl Prepared {
             kind,
             table,
             schema,
+            changes,
             letters,
             namespace,
             checkpoint: source.checkpoint.clone(),
@@ -130,7 +146,10 @@ impl Prepared {
             false if config.create_table => return Ok(()),
             false => return Err(SinkError::NoTable { table: self.table.clone() }.into()),
         };
-        if !config.create_table && sqlite::columns(&mut connection, &self.table).await?.is_empty() {
+        if self.changes.is_none()
+            && !config.create_table
+            && sqlite::columns(&mut connection, &self.table).await?.is_empty()
+        {
             return Err(SinkError::NoTable { table: self.table.clone() }.into());
         }
         let Some(namespace) = &self.namespace else { return Ok(()) };
@@ -222,6 +241,13 @@ impl Prepared {
                     self.saved = opened.1.into_iter().map(saved).collect();
                     checkpoints = Some(opened.0);
                 }
+                if let Some(changes) = self.changes {
+                    let namespace = (changes.namespace.clone(), checkpoints);
+                    let settings = changes.settings(&stream.name, &config, dead_letters()?);
+                    let target =
+                        sqlite_changes::start(connection, settings, &config, namespace).await?;
+                    return Ok((AnyTarget::Changes(target), self.saved));
+                }
                 let settings = Settings {
                     table: self.table,
                     stream: stream.name.clone(),
@@ -253,6 +279,10 @@ impl Prepared {
     /// Returns where dead letters can be found after the run.
     pub fn where_letters_are(&self) -> String {
         match &self.letters {
+            Letters::Table if self.changes.is_some() && self.kind.has_schemas() => {
+                format!("table {}.ctk_dead_letters", self.schema)
+            }
+            Letters::Table if self.changes.is_some() => "table ctk_dead_letters".to_owned(),
             Letters::Table if matches!(self.kind, Kind::Postgres(_)) => {
                 format!(
                     "table {}.{}",
@@ -271,6 +301,17 @@ impl Prepared {
 
     /// Returns the target in a few words, for `--dry-run`.
     pub fn describe(&self) -> String {
+        if let Some(changes) = &self.changes {
+            let database = match &self.kind {
+                Kind::CrateDb(address) => {
+                    format!("CrateDB at {}", address.connection.hosts.join(", "))
+                }
+                Kind::Postgres(address) => format!("PostgreSQL, {}", address.connection.describe()),
+                Kind::Sqlite(path, _) => format!("the SQLite database {}", path.display()),
+                Kind::File(_) | Kind::Stdout | Kind::Discard => String::new(),
+            };
+            return format!("{} in {database}", changes.describe());
+        }
         match &self.kind {
             Kind::CrateDb(address) => {
                 let hosts = address.connection.hosts.join(", ");
@@ -288,6 +329,11 @@ impl Prepared {
             Kind::Stdout => "lines on stdout".to_owned(),
             Kind::Discard => "nothing: records are read, decoded and counted".to_owned(),
         }
+    }
+
+    /// Returns the schema that all tables of change data go to, if that is one.
+    pub fn schema_of_changes(&self) -> Option<String> {
+        self.changes.as_ref().and_then(|changes| changes.schema.clone())
     }
 
     /// Returns true when this run remembers how far it came.

@@ -11,6 +11,7 @@ use ctk_checkpoint::{MemoryStore, cratedb::CrateDbStore};
 use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, Target};
 use ctk_sink::{
     Grouped,
+    cdc::ChangeTarget,
     config::TableConfig,
     cratedb::{CrateDbSink, config::CrateDbAddress},
     discard::Discard,
@@ -140,6 +141,8 @@ pub enum AnyTarget {
     Postgres(PostgresTarget),
     /// A SQLite database.
     Sqlite(Grouped),
+    /// Change data into a database with transactions.
+    Changes(ChangeTarget<Grouped>),
     /// A file of lines.
     File(Arc<Jsonl<BufWriter<File>>>),
     /// Lines on stdout.
@@ -148,62 +151,56 @@ pub enum AnyTarget {
     Discard(Arc<Discard>),
 }
 
+/// Calls the same on whatever target it is.
+macro_rules! each {
+    ($any:expr, $target:ident => $call:expr) => {
+        match $any {
+            AnyTarget::CrateDb($target) => $call,
+            AnyTarget::CrateDbAlone($target) => $call,
+            AnyTarget::Postgres($target) => $call,
+            AnyTarget::Sqlite($target) => $call,
+            AnyTarget::Changes($target) => $call,
+            AnyTarget::File($target) => $call,
+            AnyTarget::Stdout($target) => $call,
+            AnyTarget::Discard($target) => $call,
+        }
+    };
+}
+
+/// The same for those that note who reads what.
+macro_rules! each_database {
+    ($any:expr, $target:ident => $call:expr) => {
+        match $any {
+            AnyTarget::CrateDb($target) => $call,
+            AnyTarget::CrateDbAlone($target) => $call,
+            AnyTarget::Postgres($target) => $call,
+            AnyTarget::Sqlite($target) => $call,
+            AnyTarget::Changes($target) => $call,
+            AnyTarget::File(_) | AnyTarget::Stdout(_) | AnyTarget::Discard(_) => Ok(()),
+        }
+    };
+}
+
 impl Target for AnyTarget {
     async fn commit(&self, changes: Changes, upto: Position) -> Result<Committed, Failure> {
-        match self {
-            Self::CrateDb(target) => target.commit(changes, upto).await,
-            Self::CrateDbAlone(target) => target.commit(changes, upto).await,
-            Self::Postgres(target) => target.commit(changes, upto).await,
-            Self::Sqlite(target) => target.commit(changes, upto).await,
-            Self::File(target) => target.commit(changes, upto).await,
-            Self::Stdout(target) => target.commit(changes, upto).await,
-            Self::Discard(target) => target.commit(changes, upto).await,
-        }
+        each!(self, target => target.commit(changes, upto).await)
     }
 
     async fn failed(&self) -> Failure {
-        match self {
-            Self::CrateDb(target) => target.failed().await,
-            Self::CrateDbAlone(target) => target.failed().await,
-            Self::Postgres(target) => target.failed().await,
-            Self::Sqlite(target) => target.failed().await,
-            Self::File(target) => target.failed().await,
-            Self::Stdout(target) => target.failed().await,
-            Self::Discard(target) => target.failed().await,
-        }
+        each!(self, target => target.failed().await)
     }
 
     async fn close(&self) -> Result<(), Failure> {
-        match self {
-            Self::CrateDb(target) => target.close().await,
-            Self::CrateDbAlone(target) => target.close().await,
-            Self::Postgres(target) => target.close().await,
-            Self::Sqlite(target) => target.close().await,
-            Self::File(target) => target.close().await,
-            Self::Stdout(target) => target.close().await,
-            Self::Discard(target) => target.close().await,
-        }
+        each!(self, target => target.close().await)
     }
 }
 
 impl Claims for AnyTarget {
     async fn claim(&self, shard: &ShardId, begins: Option<Millis>) -> Result<(), Failure> {
-        match self {
-            Self::CrateDb(target) => target.claim(shard, begins).await,
-            Self::CrateDbAlone(target) => target.claim(shard, begins).await,
-            Self::Postgres(target) => target.claim(shard, begins).await,
-            Self::Sqlite(target) => target.claim(shard, begins).await,
-            Self::File(_) | Self::Stdout(_) | Self::Discard(_) => Ok(()),
-        }
+        each_database!(self, target => target.claim(shard, begins).await)
     }
 
     async fn release(&self, shard: &ShardId) -> Result<(), Failure> {
-        match self {
-            Self::CrateDb(target) => target.release(shard).await,
-            Self::CrateDbAlone(target) => target.release(shard).await,
-            Self::Postgres(target) => target.release(shard).await,
-            Self::Sqlite(target) => target.release(shard).await,
-            Self::File(_) | Self::Stdout(_) | Self::Discard(_) => Ok(()),
-        }
+        each_database!(self, target => target.release(shard).await)
     }
 }

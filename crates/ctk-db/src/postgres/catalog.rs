@@ -28,6 +28,8 @@ pub struct Column {
     pub has_default: bool,
     /// Its value is computed, or numbered by the server always: nothing can be put into it.
     pub is_generated: bool,
+    /// It is numbered by the server always, unless an `INSERT` says `OVERRIDING SYSTEM VALUE`. It counts as generated.
+    pub is_identity: bool,
     /// It is the primary key, or a part of it.
     pub is_key: bool,
 }
@@ -85,7 +87,7 @@ const TABLE: &str = "
 
 const COLUMNS: &str = "
     SELECT a.attname::text, a.atttypid, a.atttypmod, a.attnotnull, a.atthasdef OR a.attidentity <> '',
-      a.attgenerated <> '' OR a.attidentity = 'a',
+      a.attgenerated <> '' OR a.attidentity = 'a', a.attidentity = 'a',
       EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k
         WHERE k.conrelid = a.attrelid AND k.contype = 'p' AND a.attnum = ANY (k.conkey))
     FROM pg_catalog.pg_attribute a
@@ -169,7 +171,8 @@ fn column(row: &PgRow, types: &HashMap<u32, Declared>) -> Result<Column, sqlx::E
         nullable: !row.try_get::<bool, _>(3)? && !domain.refuses_null,
         has_default: row.try_get::<bool, _>(4)? || domain.has_default,
         is_generated: row.try_get(5)?,
-        is_key: row.try_get(6)?,
+        is_identity: row.try_get(6)?,
+        is_key: row.try_get(7)?,
     })
 }
 
@@ -196,6 +199,50 @@ pub async fn is_unique(
         .fetch_one(connection)
         .await
         .map_err(DbError::statement(format!("read the indexes of table {schema}.{table}")))
+}
+
+/// Returns the columns by which a row is found, in their order: those of the primary key, else of a unique index that holds
+/// for all rows and has no NULLs; none when there is neither.
+pub async fn key(
+    connection: &mut Connection,
+    schema: &str,
+    table: &str,
+) -> Result<Vec<String>, DbError> {
+    let sql = "
+        SELECT k.names FROM pg_catalog.pg_index i
+          JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+          CROSS JOIN LATERAL (
+            SELECT pg_catalog.array_agg(a.attname::text ORDER BY u.place) AS names, pg_catalog.bool_and(a.attnotnull) AS is_whole
+            FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS u (attnum, place)
+              JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.attnum
+            WHERE u.place <= i.indnkeyatts) AS k
+        WHERE n.nspname = $1 AND c.relname = $2 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+          AND i.indexprs IS NULL AND k.is_whole
+        ORDER BY i.indisprimary DESC, i.indisreplident DESC, i.indimmediate DESC, i.indnkeyatts, i.indexrelid LIMIT 1";
+    let names: Option<Vec<String>> = sqlx::query_scalar(sql)
+        .bind(schema)
+        .bind(table)
+        .persistent(false)
+        .fetch_optional(connection)
+        .await
+        .map_err(DbError::statement(format!("read the indexes of table {schema}.{table}")))?;
+    Ok(names.unwrap_or_default())
+}
+
+/// Returns schema and name of all tables that are not the server's own: ordinary, partitioned and foreign ones.
+pub async fn tables(connection: &mut Connection) -> Result<Vec<(String, String)>, DbError> {
+    let sql = "
+        SELECT n.nspname::text, c.relname::text
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+        ORDER BY 1, 2";
+    let what = "list the tables";
+    sqlx::query_as(sql)
+        .persistent(false)
+        .fetch_all(connection)
+        .await
+        .map_err(DbError::statement(what))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 
 const JSON: DecodeOptions = DecodeOptions {
+    whole_updates: false,
     format: Format::Json,
     compression: Compression::Auto,
     aggregation: Aggregation::Auto,
@@ -191,6 +192,7 @@ fn options() -> impl Strategy<Value = DecodeOptions> {
     let compression = prop::sample::select(vec![Compression::Auto, Compression::None]);
     let layout = prop::sample::select(vec![Layout::Columns, Layout::Document]);
     (format, compression, layout).prop_map(|(format, compression, layout)| DecodeOptions {
+        whole_updates: false,
         aggregation: Aggregation::Auto,
         format,
         compression,

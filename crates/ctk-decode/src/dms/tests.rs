@@ -14,6 +14,7 @@ use ctk_flow::{
 use crate::{DecodeOptions, Decoder, Format, Recipe};
 
 const OPTIONS: DecodeOptions = DecodeOptions {
+    whole_updates: false,
     format: Format::Dms,
     compression: crate::Compression::Auto,
     aggregation: crate::Aggregation::Auto,

@@ -91,9 +91,10 @@ async fn create<S: Store>(
         Some(_) if definition.layout == Layout::Universal => None,
         Some(found) => {
             let missing = missing(&definition, &found.columns);
-            match missing.is_empty() {
-                true => None,
-                false => alter(work, &definition, Alteration::AddColumns(missing)).await?,
+            if missing.is_empty() {
+                None
+            } else {
+                alter(work, &definition, Alteration::AddColumns(missing)).await?
             }
         }
         // Of what is not told, the first rows decide.

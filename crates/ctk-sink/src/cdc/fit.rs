@@ -154,7 +154,8 @@ impl<'a, H: Holds> Fitter<'a, H> {
         let from = self.key_before(changes, change, &key)?;
         let is_key = |name: &str| self.definition.key.iter().any(|key| key == name);
         // Of a row that gets another key, all that is told is taken.
-        let before = from.is_some().then(|| change.before()).into_iter().flatten();
+        let before = (from.is_some() && asked == Asked::Patch).then(|| change.before());
+        let before = before.into_iter().flatten();
         self.stamp += 1;
         let mut values: Vec<(ColumnId, Value<'a>, bool)> = Vec::new();
         if asked != Asked::Delete {
@@ -209,6 +210,21 @@ impl<'a, H: Holds> Fitter<'a, H> {
         Ok(is_complete.then_some(Fitted { asked, key, from, cells }))
     }
 
+    /// Returns where the values of a member go.
+    fn place_of(&mut self, changes: &Changes, member: usize, column: ColumnId) -> &Place {
+        let name = &changes.columns()[column.index()];
+        self.slots[member][column.index()].get_or_insert_with(|| {
+            match self.table.columns.find(names::of_member(name)) {
+                Ok(slot) => {
+                    let at = self.definition.position(name);
+                    let kind = at.map(|at| self.definition.columns[at].kind);
+                    Place::Column { slot, are_bytes: kind == Some(ColumnKind::Bytes) }
+                }
+                Err(name) => Place::Missing(name),
+            }
+        })
+    }
+
     /// Puts a value into the column of its member, and NULL into the others of its family; false when a column is missing.
     fn place(
         &mut self,
@@ -217,22 +233,7 @@ impl<'a, H: Holds> Fitter<'a, H> {
         (member, column, value): (usize, ColumnId, Value<'a>),
         cells: &mut Vec<(Slot, Cell<'a>)>,
     ) -> Result<bool, Why> {
-        let place = match &self.slots[member][column.index()] {
-            Some(place) => place,
-            None => {
-                let name = names::of_member(&changes.columns()[column.index()]);
-                let place = match self.table.columns.find(name) {
-                    Ok(slot) => {
-                        let at = self.definition.position(&changes.columns()[column.index()]);
-                        let kind = at.map(|at| self.definition.columns[at].kind);
-                        Place::Column { slot, are_bytes: kind == Some(ColumnKind::Bytes) }
-                    }
-                    Err(name) => Place::Missing(name),
-                };
-                self.slots[member][column.index()].insert(place)
-            }
-        };
-        let (own, are_bytes) = match place {
+        let (own, are_bytes) = match self.place_of(changes, member, column) {
             Place::Column { slot, are_bytes } => (*slot, *are_bytes),
             // What is not there is NULL already.
             Place::Missing(_) if value == Value::Null => return Ok(true),
@@ -245,10 +246,9 @@ impl<'a, H: Holds> Fitter<'a, H> {
         let stamp = self.stamp;
         let set = &self.set;
         let is_open = |slot: usize| is_free(set, slot, stamp);
-        let fitted = self.table.columns.fit(own, kind, is_open, |holds| match are_bytes {
-            true => as_bytes(holds, value).or_else(|| adapt(holds, value)),
-            false => adapt(holds, value),
-        });
+        let bytes = |holds: &H| as_bytes(holds, value).filter(|_| are_bytes);
+        let convert = |holds: &H| bytes(holds).or_else(|| adapt(holds, value));
+        let fitted = self.table.columns.fit(own, kind, is_open, convert);
         let (slot, cell) = match fitted {
             Ok(fitted) => fitted,
             Err(Misfit::Column { name, kind }) => {
@@ -334,7 +334,7 @@ impl<'a, H: Holds> Fitter<'a, H> {
         change: Change<'a>,
         key: &[Cell<'a>],
     ) -> Result<Option<Vec<Cell<'a>>>, Why> {
-        if change.asks() != Asks::Patch || change.before().next().is_none() {
+        if change.before().next().is_none() || !matches!(change.asks(), Asks::Put | Asks::Patch) {
             return Ok(None);
         }
         let mut is_other = false;

@@ -64,11 +64,11 @@ pub(crate) fn merge<'f, 'a>(
             run.apply(change, at);
             continue;
         };
-        if let Some(row) = run.take_whole(from) {
+        if let Some(row) = run.take_whole(from).filter(|_| change.asked != Asked::Put) {
             run.moved(row, from, change, at);
         } else {
             let cells: Vec<_> = change.cells.iter().map(|(slot, cell)| (*slot, cell)).collect();
-            if is_whole(&cells) {
+            if change.asked == Asked::Put || is_whole(&cells) {
                 let row = Merged { asked: Asked::Put, key: &change.key, cells, of: Vec::new() };
                 run.moved(row, from, change, at);
             } else {
@@ -107,12 +107,11 @@ impl<'f, 'a> Run<'f, 'a> {
     }
 
     fn push(&mut self, row: Merged<'f, 'a>) {
-        match self.place(row.key) {
-            Some(place) => self.rows[place] = row,
-            None => {
-                self.places.insert(self.name.clone(), self.rows.len());
-                self.rows.push(row);
-            }
+        if let Some(place) = self.place(row.key) {
+            self.rows[place] = row;
+        } else {
+            self.places.insert(self.name.clone(), self.rows.len());
+            self.rows.push(row);
         }
     }
 

@@ -105,28 +105,25 @@ async fn find_or_make<S: Store>(
     entries: &[Entry],
 ) -> Result<Opened<S::Holds>, SinkError> {
     let target = &definition.target;
-    let found = match work.store.look(target).await? {
-        Some(found) => found,
-        None => {
-            let shown = format!("{}.{}", target.schema, target.table);
-            let shown = shown.trim_start_matches('.').to_owned();
-            if !work.settings.create_table {
-                return Err(SinkError::NoTable { table: shown });
-            }
-            let new = match new_table::<S>(definition, &seen(work, entries)) {
-                Ok(new) => new,
-                Err(why) => return Ok(Opened::Closed(why)),
-            };
-            if let Some(why) = work.store.create(target, &new).await? {
-                return Ok(Opened::Closed(format!("the table {shown} cannot be created: {why}")));
-            }
-            match work.store.look(target).await? {
-                Some(found) => found,
-                None => return Err(SinkError::NoTable { table: shown }),
-            }
-        }
+    if let Some(found) = work.store.look(target).await? {
+        return ready(work, definition, found).await;
+    }
+    let shown = format!("{}.{}", target.schema, target.table);
+    let shown = shown.trim_start_matches('.').to_owned();
+    if !work.settings.create_table {
+        return Err(SinkError::NoTable { table: shown });
+    }
+    let new = match new_table::<S>(definition, &seen(work, entries)) {
+        Ok(new) => new,
+        Err(why) => return Ok(Opened::Closed(why)),
     };
-    ready(work, definition, found).await
+    if let Some(why) = work.store.create(target, &new).await? {
+        return Ok(Opened::Closed(format!("the table {shown} cannot be created: {why}")));
+    }
+    match work.store.look(target).await? {
+        Some(found) => ready(work, definition, found).await,
+        None => Err(SinkError::NoTable { table: shown }),
+    }
 }
 
 /// Sees to the key of a table that is there.

@@ -50,11 +50,13 @@ fn declare(kind: ColumnKind) -> String {
         ColumnKind::Integer { bits: ..64, .. } | ColumnKind::Integer { signed: true, .. } => {
             "BIGINT"
         }
-        ColumnKind::Integer { .. } => "TEXT",
         ColumnKind::Numeric { precision: Some(precision @ ..=15), scale } => {
             return format!("DECIMAL({precision}, {scale})");
         }
-        ColumnKind::Numeric { .. } | ColumnKind::Text | ColumnKind::Unknown => "TEXT",
+        ColumnKind::Integer { .. }
+        | ColumnKind::Numeric { .. }
+        | ColumnKind::Text
+        | ColumnKind::Unknown => "TEXT",
         ColumnKind::Real => "REAL",
         ColumnKind::Double => "DOUBLE",
         ColumnKind::Bytes => "BLOB",
@@ -109,9 +111,10 @@ impl Store for SqliteStore<'_> {
         let mut columns = Columns::new(NAMING);
         let mut key: Vec<(i64, String)> = Vec::new();
         for column in found {
-            let holds = match column.is_generated {
-                true => Holds::Nothing,
-                false => Holds::of_declared(&column.declared),
+            let holds = if column.is_generated {
+                Holds::Nothing
+            } else {
+                Holds::of_declared(&column.declared)
             };
             if column.key > 0 {
                 key.push((column.key, column.name.clone()));
@@ -222,3 +225,6 @@ impl SqliteStore<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

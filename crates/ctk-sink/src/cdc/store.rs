@@ -190,3 +190,6 @@ pub(crate) trait Store: Send {
         definition: Option<&str>,
     ) -> impl Future<Output = Result<(), SinkError>> + Send;
 }
+
+#[cfg(test)]
+pub(crate) mod contract;

@@ -153,7 +153,7 @@ fn add(changes: &mut Changes, line: &str) {
     let table = changes.table(schema, name);
     let rest: Vec<&str> = words.collect();
     let mut parts = Parts::default();
-    let mut cell = |changes: &mut Changes, word: &str| {
+    let cell = |changes: &mut Changes, word: &str| {
         let (name, json) = word.split_once('=').unwrap();
         let column = changes.column(name);
         let text: String;

@@ -20,7 +20,7 @@ use super::{
 use crate::kinds::{double, exact_double, whole};
 
 /// Appends the field of a value; false, and nothing appended, when the column would not hold it as it is.
-pub(super) fn put(of: &Type, value: Value<'_>, out: &mut Vec<u8>) -> bool {
+pub(crate) fn put(of: &Type, value: Value<'_>, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     out.extend([0; 4]);
     let fits = write(of, value, out);
@@ -33,7 +33,7 @@ pub(super) fn put(of: &Type, value: Value<'_>, out: &mut Vec<u8>) -> bool {
 }
 
 /// Appends the field of NULL.
-pub(super) fn put_null(out: &mut Vec<u8>) {
+pub(crate) fn put_null(out: &mut Vec<u8>) {
     out.extend((-1_i32).to_be_bytes());
 }
 

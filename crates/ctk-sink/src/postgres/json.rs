@@ -6,7 +6,7 @@
 use super::numeric::Number;
 
 /// Returns true when JSONB holds a valid JSON text, of at most the 512 levels that the decoder lets through.
-pub(super) fn fits_jsonb(text: &str) -> bool {
+pub(crate) fn fits_jsonb(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {

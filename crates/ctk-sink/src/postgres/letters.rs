@@ -1,9 +1,9 @@
-//! The table of dead letters, beside the target table: `<table>_dead_letters`.
+//! The table of dead letters: `<table>_dead_letters` beside the target table, or one for all tables.
 
 use ctk_db::{DbError, postgres::Connection, quote};
 use ctk_flow::{DeadLetter, ShardId};
 
-use super::{Settings, names::fit, rows::execute, schema::create_schema};
+use super::{names::fit, rows::execute, schema::create_schema};
 use crate::SinkError;
 
 /// Letters in one statement, and bytes of their payloads, beyond which no further one is added.
@@ -15,16 +15,27 @@ pub fn table_name(table: &str) -> String {
     fit(format!("{table}_dead_letters"))
 }
 
-fn quoted(settings: &Settings) -> String {
-    format!("{}.{}", quote(&settings.schema), quote(&table_name(&settings.table)))
+/// Where letters are kept, and what stands in each.
+#[derive(Clone, Debug)]
+pub(crate) struct Letters<'a> {
+    pub(crate) schema: &'a str,
+    /// The name of the table.
+    pub(crate) name: String,
+    pub(crate) stream: &'a str,
+}
+
+impl Letters<'_> {
+    fn quoted(&self) -> String {
+        format!("{}.{}", quote(self.schema), quote(&self.name))
+    }
 }
 
 /// Creates the table if it is missing, in the transaction of the caller, who is alone with it until its end.
-pub(super) async fn create(
+pub(crate) async fn create(
     connection: &mut Connection,
-    settings: &Settings,
+    place: &Letters<'_>,
 ) -> Result<(), SinkError> {
-    let name = quoted(settings);
+    let name = place.quoted();
     let what = "create the table of dead letters";
     let lock =
         sqlx::query("SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))")
@@ -36,8 +47,8 @@ pub(super) async fn create(
          WHERE n.nspname = $1 AND c.relname = $2)",
     )
     .persistent(false)
-    .bind(&settings.schema)
-    .bind(table_name(&settings.table))
+    .bind(place.schema)
+    .bind(&place.name)
     .fetch_one(&mut *connection)
     .await
     .map_err(DbError::statement(what))?;
@@ -45,7 +56,7 @@ pub(super) async fn create(
         // Asking needs no rights, `IF NOT EXISTS` would.
         return Ok(());
     }
-    create_schema(connection, settings).await?;
+    create_schema(connection, place.schema).await?;
     let sql = format!(
         "CREATE TABLE IF NOT EXISTS {name} (at TIMESTAMPTZ NOT NULL, stream TEXT NOT NULL, shard_id TEXT NOT NULL, \
          sequence TEXT NOT NULL, sub_sequence BIGINT NOT NULL, partition_key TEXT, arrived_at TIMESTAMPTZ, \
@@ -55,13 +66,14 @@ pub(super) async fn create(
     Ok(execute(connection, sql, what).await?)
 }
 
-/// Keeps letters, in the transaction of the caller.
+/// Keeps letters that concern a table, in the transaction of the caller.
 ///
 /// The place of a record is the key, so a record that is read again is not kept twice. In texts that PostgreSQL cannot hold,
 /// NUL characters are written as `\0`; the payload keeps its bytes.
-pub(super) async fn keep(
+pub(crate) async fn keep(
     connection: &mut Connection,
-    settings: &Settings,
+    place: &Letters<'_>,
+    table: &str,
     shard: &ShardId,
     letters: &[DeadLetter],
 ) -> Result<(), SinkError> {
@@ -73,7 +85,7 @@ pub(super) async fn keep(
          pg_catalog.unnest($7::bigint[]), pg_catalog.unnest($8::text[]), pg_catalog.unnest($9::text[]), pg_catalog.unnest($10::bytea[])) \
          AS letters (sequence, sub_sequence, partition_key, arrived_at, reason, error, payload) \
          ON CONFLICT (stream, shard_id, sequence, sub_sequence) DO NOTHING",
-        quoted(settings)
+        place.quoted()
     );
     let plain = |text: &str| text.replace('\0', "\\0");
     let mut rest = letters;
@@ -95,9 +107,9 @@ pub(super) async fn keep(
             .collect();
         let query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()))
             .persistent(false)
-            .bind(&settings.stream)
+            .bind(place.stream)
             .bind(shard.as_str())
-            .bind(&settings.table)
+            .bind(plain(table))
             .bind(all(|letter| letter.origin.sequence.as_str()))
             .bind(letters.iter().map(|letter| i64::from(letter.sub_sequence)).collect::<Vec<_>>())
             .bind(keys)
@@ -105,10 +117,8 @@ pub(super) async fn keep(
             .bind(all(|letter| letter.reason.code()))
             .bind(all(|letter| &letter.error))
             .bind(letters.iter().map(|letter| letter.payload.as_slice()).collect::<Vec<_>>());
-        query.execute(&mut *connection).await.map_err(DbError::statement(format!(
-            "write into table {}",
-            table_name(&settings.table)
-        )))?;
+        let written = query.execute(&mut *connection).await;
+        written.map_err(DbError::statement(format!("write into table {}", place.name)))?;
     }
     Ok(())
 }

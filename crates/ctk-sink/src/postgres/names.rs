@@ -12,7 +12,7 @@ const SYSTEM: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 const DIGEST_BYTES: usize = 10;
 
 /// How PostgreSQL reads quoted names: letter by letter.
-pub(super) const NAMING: Naming = Naming { fit, fold: str::to_owned };
+pub(crate) const NAMING: Naming = Naming { fit, fold: str::to_owned };
 
 /// Returns the name of a table or a column, or, where PostgreSQL cannot hold it, its beginning and a digest of the whole.
 pub fn fit(name: String) -> String {

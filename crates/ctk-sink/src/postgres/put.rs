@@ -18,7 +18,7 @@ use super::{
 use crate::SinkError;
 
 /// A row that is refused, by its place in the part, and why.
-pub(super) type Refused = (usize, String);
+pub(crate) type Refused = (usize, String);
 
 /// What became of parts that were sent at once.
 pub(super) enum AtOnce {
@@ -63,7 +63,7 @@ impl Put<'_> {
         part: &Part,
     ) -> Result<Option<Vec<Refused>>, SinkError> {
         let mut refused = Vec::new();
-        let mut work = Work::new(part);
+        let mut work = Work::new(part.entries.len());
         while let Some(rows) = work.next() {
             match self.send(part, &rows).await? {
                 Sent::Inserted(_) => {
@@ -84,7 +84,7 @@ impl Put<'_> {
         part: &Part,
     ) -> Result<Option<(Vec<Refused>, Vec<(Range<usize>, u64)>)>, SinkError> {
         let (mut refused, mut pieces) = (Vec::new(), Vec::new());
-        let mut work = Work::new(part);
+        let mut work = Work::new(part.entries.len());
         while let Some(rows) = work.next() {
             match self.send(part, &rows).await? {
                 Sent::Inserted(new) => {
@@ -109,21 +109,21 @@ const KEEP: &str = "RELEASE SAVEPOINT rows; SAVEPOINT rows";
 const IGNORED: &str = "the table ignored the row";
 
 /// Ranges of rows that are to be tried, in their order.
-struct Work(Vec<Range<usize>>);
+pub(crate) struct Work(Vec<Range<usize>>);
 
 impl Work {
-    fn new(part: &Part) -> Self {
+    pub(crate) fn new(rows: usize) -> Self {
         let mut work = Self(Vec::new());
-        work.0.push(0..part.entries.len());
+        work.0.push(0..rows);
         work
     }
 
-    fn next(&mut self) -> Option<Range<usize>> {
+    pub(crate) fn next(&mut self) -> Option<Range<usize>> {
         self.0.pop().filter(|rows| !rows.is_empty())
     }
 
     /// Notes the row, or that both halves are to be tried.
-    fn divide(&mut self, rows: Range<usize>, error: String, refused: &mut Vec<Refused>) {
+    pub(crate) fn divide(&mut self, rows: Range<usize>, error: String, refused: &mut Vec<Refused>) {
         if rows.len() == 1 {
             refused.push((rows.start, error));
             return;

@@ -160,7 +160,7 @@ const TAIL: &[u8] = &[0xff, 0xff];
 /// Data goes in pieces of this size, so that the server works on one while the next is on its way.
 const PIECE: usize = 256 << 10;
 
-async fn copy(
+pub(crate) async fn copy(
     connection: &mut Connection,
     table: &str,
     columns: &str,
@@ -183,7 +183,7 @@ async fn copy(
     copy.finish().await
 }
 
-pub(super) async fn execute(
+pub(crate) async fn execute(
     connection: &mut Connection,
     sql: String,
     what: &'static str,
@@ -191,6 +191,6 @@ pub(super) async fn execute(
     raw(connection, sql).await.map_err(DbError::statement(what))
 }
 
-async fn raw(connection: &mut Connection, sql: String) -> Result<(), sqlx::Error> {
+pub(crate) async fn raw(connection: &mut Connection, sql: String) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(drop)
 }

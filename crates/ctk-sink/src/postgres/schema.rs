@@ -100,7 +100,7 @@ async fn add_within(
         if !settings.create_table {
             return Err(SinkError::NoTable { table: settings.shown() });
         }
-        create_schema(connection, settings).await?;
+        create_schema(connection, &settings.schema).await?;
         let mut all: Vec<String> = match settings.envelope {
             Envelope::Full => vec![
                 format!("{} {ID_TYPE} PRIMARY KEY", quote(MESSAGE_ID)),
@@ -160,21 +160,21 @@ async fn make_unique(connection: &mut Connection, settings: &Settings) -> Result
 }
 
 /// Creates the schema if it is missing: asking needs no rights, `IF NOT EXISTS` would.
-pub(super) async fn create_schema(
+pub(crate) async fn create_schema(
     connection: &mut Connection,
-    settings: &Settings,
+    schema: &str,
 ) -> Result<(), SinkError> {
     let there: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1)",
     )
     .persistent(false)
-    .bind(&settings.schema)
+    .bind(schema)
     .fetch_one(&mut *connection)
     .await
-    .map_err(DbError::statement(format!("look for schema {}", settings.schema)))?;
+    .map_err(DbError::statement(format!("look for schema {schema}")))?;
     if !there {
-        let sql = format!("CREATE SCHEMA IF NOT EXISTS {}", quote(&settings.schema));
-        run(connection, sql, || format!("create schema {}", settings.schema)).await?;
+        let sql = format!("CREATE SCHEMA IF NOT EXISTS {}", quote(schema));
+        run(connection, sql, || format!("create schema {schema}")).await?;
     }
     Ok(())
 }

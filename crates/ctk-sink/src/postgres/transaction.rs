@@ -2,21 +2,21 @@
 
 use std::{ops::Range, sync::atomic::Ordering::Relaxed};
 
-use ctk_checkpoint::{Saved, postgres};
-use ctk_db::postgres::{Connection, sqlstate};
+use ctk_db::postgres::Connection;
 use ctk_flow::{Committed, DeadLetter};
 use sqlx::Row as _;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::{
     Settings,
     encode::{Encoded, Entry, Part, letter},
     known::{Known, fingerprint_sql},
     letters,
+    plain::Shared,
     put::{AtOnce, Put, Refused},
     rows::{Way, execute},
-    writer::{Shared, State, failed, positions},
+    writer::{State, failed, save},
 };
 use crate::{
     SinkError,
@@ -60,19 +60,9 @@ impl Transaction<'_> {
             let ended = execute(self.connection, "ROLLBACK".into(), "undo the transaction").await;
             return written.and_then(|written| Ok(ended.map(|()| written)?));
         };
-        state.in_doubt = Some(committed.clone());
-        match sqlx::raw_sql("COMMIT").execute(&mut *self.connection).await {
-            Ok(_) => {
-                self.shared.has_letters.fetch_or(self.makes_letters, Relaxed);
-                Ok(Written::Committed(committed))
-            }
-            Err(error) => {
-                if says_no(&error) {
-                    state.in_doubt = None;
-                }
-                Err(failed("commit the transaction")(error))
-            }
-        }
+        let committed = state.commit(self.connection, committed).await?;
+        self.shared.has_letters.fetch_or(self.makes_letters, Relaxed);
+        Ok(Written::Committed(committed))
     }
 
     /// Begins, and returns false when the table is not as it is known. From here on it stays as it is.
@@ -116,13 +106,7 @@ impl Transaction<'_> {
         }
         self.keep(&refused, &mut committed, state).await?;
         if let Some(holder) = &self.settings.holder {
-            let positions = positions(self.group);
-            let saved = postgres::save(self.connection, holder, &positions).await?;
-            for (position, saved) in positions.iter().zip(saved) {
-                if let Saved::Behind { stored } = saved {
-                    warn!(shard = %position.shard, %stored, "a later position is stored already");
-                }
-            }
+            save(self.connection, holder, self.group).await?;
         }
         Ok(Written::Committed(committed))
     }
@@ -149,22 +133,15 @@ impl Transaction<'_> {
             }
             if dead_letters.keep(&letters, stream, changes.shard(), table)? == Keep::InTable {
                 if !self.makes_letters && !self.shared.has_letters.load(Relaxed) {
-                    letters::create(self.connection, self.settings).await?;
+                    letters::create(self.connection, &self.settings.letters()).await?;
                 }
-                letters::keep(self.connection, self.settings, changes.shard(), &letters).await?;
+                let place = self.settings.letters();
+                letters::keep(self.connection, &place, table, changes.shard(), &letters).await?;
                 self.makes_letters = true;
             }
         }
         Ok(())
     }
-}
-
-/// Returns true for an answer to COMMIT that says that nothing was committed. Other errors leave a doubt: poolers answer for a
-/// server that went away.
-fn says_no(error: &sqlx::Error) -> bool {
-    let Some(code) = sqlstate(error) else { return false };
-    let class = code.get(..2).unwrap_or_default();
-    code == "57014" || code != "40003" && matches!(class, "22" | "23" | "40" | "44" | "53" | "P0")
 }
 
 /// Writes the rows of all parts, and counts them; false when they cannot go straight.

@@ -3,17 +3,10 @@
 //!
 //! Whether a transaction was committed whose answer got lost is found out from the positions: they are in it.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use ctk_checkpoint::{CheckpointError, postgres};
+use ctk_checkpoint::{CheckpointError, Holder, Saved, postgres};
 use ctk_db::{
     DbError,
     postgres::{Connection, PgConfig, Trouble, sqlstate},
@@ -23,21 +16,13 @@ use sqlx::Connection as _;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use super::{
-    Settings,
-    encode::{Encoded, encode},
-    known::Known,
-    rows::{Way, make_staging},
-    schema::grow,
-    transaction::{Transaction, Written},
-};
 use crate::{
     SinkError,
     group::{Delivery, Writer},
 };
 
 /// How often a table that changes all the time is looked at.
-const LOOKS: u32 = 10;
+pub(super) const LOOKS: u32 = 10;
 /// How often a transaction is tried that meets others.
 const MEETINGS: u32 = 20;
 /// How long a transaction may take. A server whose machine is gone never answers, and nothing else would tell; one that waits
@@ -46,50 +31,37 @@ const SILENCE: Duration = Duration::from_mins(10);
 /// How long a server that only reads is waited for: a fail-over takes that long at most.
 const FAIL_OVER: Duration = Duration::from_mins(1);
 
-/// What the writers of a run share.
+/// What one attempt at a group does. What it knows of the database it keeps from one to the next.
+pub(crate) trait Attempt: Send + 'static {
+    /// Whose positions are written with the rows.
+    fn holder(&self) -> Option<&Holder>;
+
+    /// Writes a group in a transaction of its own, and ends it. An error means that nothing is written, unless `state` says
+    /// that this is in doubt.
+    fn attempt(
+        &mut self,
+        connection: &mut Connection,
+        group: &[Delivery],
+        state: &mut State,
+    ) -> impl Future<Output = Result<Vec<Committed>, SinkError>> + Send;
+
+    /// The next connection is a new one: what was made for the session is gone.
+    fn reconnect(&mut self);
+
+    /// A table is not what it was.
+    fn forget(&mut self);
+}
+
+/// Makes attempts until one succeeds.
 #[derive(Debug)]
-pub(super) struct Shared {
-    known: Mutex<Option<Arc<Known>>>,
-    versions: AtomicU64,
-    /// No key was met so far that was there.
-    is_straight: AtomicBool,
-    /// The table of dead letters is there.
-    pub(super) has_letters: AtomicBool,
+pub(crate) struct PgWriter<A> {
+    config: PgConfig,
+    /// None after it broke.
+    connection: Option<Connection>,
+    work: A,
 }
 
-impl Default for Shared {
-    fn default() -> Self {
-        Self {
-            known: Mutex::default(),
-            versions: AtomicU64::new(1),
-            is_straight: AtomicBool::new(true),
-            has_letters: AtomicBool::default(),
-        }
-    }
-}
-
-impl Shared {
-    fn known(&self) -> Option<Arc<Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn publish(&self, known: Option<Arc<Known>>) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct PgWriter {
-    pub(super) config: PgConfig,
-    pub(super) settings: Arc<Settings>,
-    pub(super) shared: Arc<Shared>,
-    /// None before the first use, and after it broke.
-    pub(super) connection: Option<Connection>,
-    /// The look at the table that the temporary table was made for; zero without one.
-    pub(super) staging: u64,
-}
-
-impl Writer for PgWriter {
+impl<A: Attempt> Writer for PgWriter<A> {
     async fn write(&mut self, group: &[Delivery]) -> Result<Vec<Committed>, SinkError> {
         let mut patience = Patience::default();
         let mut state = State::default();
@@ -97,7 +69,7 @@ impl Writer for PgWriter {
             let attempt = tokio::time::timeout(SILENCE, self.attempt(group, &mut state)).await;
             let error = match attempt {
                 Ok(Ok(committed)) => {
-                    if let Some(holder) = &self.settings.holder {
+                    if let Some(holder) = self.work.holder() {
                         holder.confirm(&positions(group));
                     }
                     return Ok(committed);
@@ -119,12 +91,11 @@ impl Writer for PgWriter {
     }
 
     async fn claim(&mut self, shard: &ShardId, begins: Option<Millis>) -> Result<(), SinkError> {
-        let settings = Arc::clone(&self.settings);
-        let Some(holder) = &settings.holder else { return Ok(()) };
+        let Some(holder) = self.work.holder().cloned() else { return Ok(()) };
         let mut patience = Patience::default();
         loop {
             let claimed = match self.connection().await {
-                Ok(connection) => postgres::claim(connection, holder, shard, begins)
+                Ok(connection) => postgres::claim(connection, &holder, shard, begins)
                     .await
                     .map_err(SinkError::from),
                 Err(error) => Err(error),
@@ -137,13 +108,12 @@ impl Writer for PgWriter {
     }
 
     async fn release(&mut self, shard: &ShardId) -> Result<(), SinkError> {
-        let settings = Arc::clone(&self.settings);
-        let Some(holder) = &settings.holder else { return Ok(()) };
+        let Some(holder) = self.work.holder().cloned() else { return Ok(()) };
         let mut patience = Patience::default();
         loop {
             let released = match self.connection().await {
                 Ok(connection) => {
-                    postgres::release(connection, holder, shard).await.map_err(SinkError::from)
+                    postgres::release(connection, &holder, shard).await.map_err(SinkError::from)
                 }
                 Err(error) => Err(error),
             };
@@ -166,18 +136,66 @@ impl Writer for PgWriter {
 }
 
 /// What several attempts at a group share.
-#[derive(Default)]
-pub(super) struct State {
+#[derive(Debug, Default)]
+pub(crate) struct State {
     /// What a transaction did whose end is not known.
-    pub(super) in_doubt: Option<Vec<Committed>>,
+    in_doubt: Option<Vec<Committed>>,
     /// The dead letters that were written to a file, where they stay: member, sequence number, and which of the record.
-    pub(super) in_file: HashSet<(usize, Sequence, u32)>,
+    pub(crate) in_file: HashSet<(usize, Sequence, u32)>,
 }
 
-impl PgWriter {
+impl State {
+    /// Commits a transaction that did this. Where the server does not say whether it was committed, that is noted.
+    pub(crate) async fn commit(
+        &mut self,
+        connection: &mut Connection,
+        committed: Vec<Committed>,
+    ) -> Result<Vec<Committed>, SinkError> {
+        self.in_doubt = Some(committed.clone());
+        match sqlx::raw_sql("COMMIT").execute(connection).await {
+            Ok(_) => Ok(committed),
+            Err(error) => {
+                if says_no(&error) {
+                    self.in_doubt = None;
+                }
+                Err(failed("commit the transaction")(error))
+            }
+        }
+    }
+}
+
+/// Returns true for an answer to COMMIT that says that nothing was committed. Other errors leave a doubt: poolers answer for a
+/// server that went away.
+fn says_no(error: &sqlx::Error) -> bool {
+    let Some(code) = sqlstate(error) else { return false };
+    let class = code.get(..2).unwrap_or_default();
+    code == "57014" || code != "40003" && matches!(class, "22" | "23" | "40" | "44" | "53" | "P0")
+}
+
+/// Saves how far the shards of a group are, in the transaction of the caller.
+pub(crate) async fn save(
+    connection: &mut Connection,
+    holder: &Holder,
+    group: &[Delivery],
+) -> Result<(), SinkError> {
+    let positions = positions(group);
+    let saved = postgres::save(connection, holder, &positions).await?;
+    for (position, saved) in positions.iter().zip(saved) {
+        if let Saved::Behind { stored } = saved {
+            warn!(shard = %position.shard, %stored, "a later position is stored already");
+        }
+    }
+    Ok(())
+}
+
+impl<A: Attempt> PgWriter<A> {
+    pub(crate) fn new(config: PgConfig, connection: Connection, work: A) -> Self {
+        Self { config, connection: Some(connection), work }
+    }
+
     async fn connection(&mut self) -> Result<&mut Connection, SinkError> {
         if self.connection.is_none() {
-            self.staging = 0;
+            self.work.reconnect();
             self.connection = Some(self.config.connect_for_writing().await?);
         }
         self.connection.as_mut().ok_or(SinkError::Gone)
@@ -188,90 +206,16 @@ impl PgWriter {
         group: &[Delivery],
         state: &mut State,
     ) -> Result<Vec<Committed>, SinkError> {
-        let (settings, shared) = (Arc::clone(&self.settings), Arc::clone(&self.shared));
-        if let (Some(committed), Some(holder)) = (state.in_doubt.clone(), &settings.holder) {
-            let connection = self.connection().await?;
-            if postgres::is_saved(connection, holder, &positions(group)).await? {
-                debug!("the transaction was committed, though nobody said so");
-                return Ok(committed);
-            }
+        self.connection().await?;
+        let connection = self.connection.as_mut().ok_or(SinkError::Gone)?;
+        if let (Some(committed), Some(holder)) = (state.in_doubt.clone(), self.work.holder())
+            && postgres::is_saved(connection, holder, &positions(group)).await?
+        {
+            debug!("the transaction was committed, though nobody said so");
+            return Ok(committed);
         }
         state.in_doubt = None;
-        for _ in 0..LOOKS {
-            let (known, encoded) = self.encode(group).await?;
-            let is_straight = shared.is_straight.load(Relaxed)
-                && !known.has_row_security
-                && !(known.has_rules && known.id.is_some());
-            let way = if is_straight { Way::Straight } else { Way::Staged };
-            if way == Way::Staged && self.staging != known.version && !encoded.parts.is_empty() {
-                make_staging(self.connection().await?, &settings, &known).await?;
-                self.staging = known.version;
-            }
-            let connection = self.connection().await?;
-            let transaction = Transaction {
-                connection,
-                settings: &settings,
-                shared: &shared,
-                known: &known,
-                group,
-                way,
-                makes_letters: false,
-            };
-            match transaction.run(encoded, state).await? {
-                Written::Committed(committed) => return Ok(committed),
-                Written::NotStraight => {
-                    debug!(
-                        "keys are there already; rows go by way of a temporary table from now on"
-                    );
-                    shared.is_straight.store(false, Relaxed);
-                }
-                Written::Changed => {
-                    debug!("the table has changed");
-                    shared.publish(None);
-                }
-            }
-        }
-        Err(SinkError::Unsettled { table: settings.shown() })
-    }
-
-    /// Encodes the group, and makes the table fit for it.
-    async fn encode(&mut self, group: &[Delivery]) -> Result<(Arc<Known>, Encoded), SinkError> {
-        let (settings, shared) = (Arc::clone(&self.settings), Arc::clone(&self.shared));
-        if group.iter().all(|delivery| delivery.changes.is_empty()) {
-            // The table may stay missing.
-            let known = match shared.known() {
-                Some(known) => known,
-                None => Arc::new(Known::read(self.connection().await?, &settings, 0).await?),
-            };
-            return Ok((known, Encoded::default()));
-        }
-        for _ in 0..LOOKS {
-            let known = match shared.known() {
-                Some(known) => known,
-                None => self.look(None).await?,
-            };
-            let missing = match encode(&known, group, &settings) {
-                Ok(encoded) => return Ok((known, encoded)),
-                Err(missing) => missing,
-            };
-            let mut known = Known::clone(&known);
-            grow(self.connection().await?, &settings, &mut known, &missing).await?;
-            self.look(Some(&known)).await?;
-        }
-        Err(SinkError::Unsettled { table: settings.shown() })
-    }
-
-    /// Looks at the table, and tells the other writers.
-    async fn look(&mut self, before: Option<&Known>) -> Result<Arc<Known>, SinkError> {
-        let version = self.shared.versions.fetch_add(1, Relaxed);
-        let settings = Arc::clone(&self.settings);
-        let mut known = Known::read(self.connection().await?, &settings, version).await?;
-        if let Some(before) = before {
-            known.barred.clone_from(&before.barred);
-        }
-        let known = Arc::new(known);
-        self.shared.publish(Some(Arc::clone(&known)));
-        Ok(known)
+        self.work.attempt(connection, group, state).await
     }
 
     /// Waits until it makes sense to try again, or returns the error when it does not.
@@ -307,8 +251,7 @@ impl PgWriter {
                 patience.meetings < MEETINGS
             }
             Trouble::Table => {
-                self.shared.publish(None);
-                self.shared.has_letters.store(false, Relaxed);
+                self.work.forget();
                 patience.looks += 1;
                 patience.looks < LOOKS
             }
@@ -360,7 +303,7 @@ impl Default for Patience {
 }
 
 /// Returns how far the shards of a group are with it.
-pub(super) fn positions(group: &[Delivery]) -> Vec<Position> {
+fn positions(group: &[Delivery]) -> Vec<Position> {
     group.iter().map(|delivery| delivery.upto.clone()).collect()
 }
 
@@ -380,6 +323,6 @@ fn causes(error: &SinkError) -> String {
 }
 
 /// Returns an error of a statement of the transaction.
-pub(super) fn failed(what: &'static str) -> impl FnOnce(sqlx::Error) -> SinkError {
+pub(crate) fn failed(what: &'static str) -> impl FnOnce(sqlx::Error) -> SinkError {
     move |error| DbError::statement(what)(error).into()
 }

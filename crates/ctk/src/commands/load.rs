@@ -14,23 +14,20 @@ use crate::{
     cli::LoadArgs,
     exit::CommandError,
     prepared::Prepared,
-    signals,
+    recipe, signals,
     ui::{Ui, count, progress::Progress, thousands},
 };
 
 /// Loads.
 pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, CommandError> {
-    if arguments.transformation.is_some() {
-        return Err(CommandError::usage(
-            "--transformation is for change data, which this version does not load yet",
-        ));
-    }
     let now = chrono::Utc::now().timestamp_millis();
     let mut config = KinesisConfig::from_url(&SourceUrl::parse(&arguments.source)?, now)?;
     if arguments.once || arguments.follow {
         config.once = arguments.once;
     }
-    let mut target = Prepared::new(&target_url(&arguments)?, &config, &arguments).await?;
+    let is_change_data = config.decode.format.is_change_data();
+    let recipe = recipe::read(arguments.transformation.as_deref(), is_change_data)?;
+    let mut target = Prepared::new(&target_url(&arguments)?, &config, &arguments, &recipe).await?;
 
     // From here on a signal ends the run in the usual way.
     let stop = CancellationToken::new();
@@ -46,7 +43,8 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
         opened = opened => opened?,
         () = stop.cancelled() => return interrupted(),
     };
-    let decoder = Decoder::new(decode_options(&config));
+    let recipe = recipe.with_target_schema(target.schema_of_changes());
+    let decoder = Decoder::with_recipe(decode_options(&config), recipe);
     let ledger = Arc::new(Ledger::default());
     if let Some(problem) = target.check_stream(source.stream(), config.on_data_loss)? {
         ui.warning(&format!("{problem}; going on with this one, from its beginning"));
@@ -62,7 +60,7 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
     if config.checkpoint.checkpointer == Checkpointer::None {
         note_that_nothing_is_remembered(&config, ui);
     }
-    if config.decode.envelope == ctk_kinesis::config::Envelope::None {
+    if !is_change_data && config.decode.envelope == ctk_kinesis::config::Envelope::None {
         ui.note(
             "envelope=none: rows have no key, so a record that is read again becomes another row",
         );
@@ -142,6 +140,8 @@ fn decode_options(config: &KinesisConfig) -> DecodeOptions {
             Format::Ndjson => ctk_decode::Format::Ndjson,
             Format::Raw => ctk_decode::Format::Raw,
             Format::CloudWatchLogs => ctk_decode::Format::CloudWatchLogs,
+            Format::Dms => ctk_decode::Format::Dms,
+            Format::DynamoDb => ctk_decode::Format::DynamoDb,
         },
         compression: match config.decode.compression {
             Compression::Auto => ctk_decode::Compression::Auto,
@@ -156,6 +156,7 @@ fn decode_options(config: &KinesisConfig) -> DecodeOptions {
             Layout::Columns => ctk_decode::Layout::Columns,
             Layout::Document => ctk_decode::Layout::Document,
         },
+        whole_updates: config.decode.whole_updates,
     }
 }
 

@@ -8,6 +8,7 @@ use ctk_flow::ShardId;
 use ctk_kinesis::Saved;
 use ctk_sink::{
     SinkError,
+    cdc::postgres::{self as changes_sink, Places},
     dead_letters::DeadLetters,
     envelope::Envelope,
     postgres::{PostgresTarget, Settings, check_encoding, config::PostgresAddress},
@@ -24,10 +25,13 @@ impl Prepared {
     ) -> Result<(), CommandError> {
         let mut connection = address.connection.connect_for_writing().await?;
         check_encoding(&mut connection).await?;
-        let table = postgres::table(&mut connection, &self.schema, &self.table).await?;
+        let table = match self.changes {
+            Some(_) => None,
+            None => postgres::table(&mut connection, &self.schema, &self.table).await?,
+        };
         let shown = || format!("{}.{}", self.schema, self.table);
         match table {
-            None if !address.table.create_table => {
+            None if self.changes.is_none() && !address.table.create_table => {
                 return Err(SinkError::NoTable { table: shown() }.into());
             }
             Some(table) if !table.kind.takes_rows() => {
@@ -63,6 +67,19 @@ impl Prepared {
             // The run that had the namespace may have moved on since it was looked at.
             self.saved = opened.1.into_iter().map(saved).collect();
             holder = Some(opened.0);
+        }
+        if let Some(changes) = self.changes {
+            let places = Places {
+                letters: self.schema,
+                checkpoints: schema.clone(),
+                namespace: changes.namespace.clone(),
+                stream: stream.to_owned(),
+            };
+            let settings = changes.settings(stream, &address.table, dead_letters);
+            let (config, table) = (&address.connection, &address.table);
+            let target =
+                changes_sink::start(config, connection, settings, table, (places, holder)).await?;
+            return Ok((AnyTarget::Changes(target), self.saved));
         }
         let settings = Settings {
             schema: self.schema,

@@ -19,6 +19,7 @@ fn column(name: &str, of: Type) -> Column {
         nullable: true,
         has_default: false,
         is_generated: false,
+        is_identity: false,
         is_key: false,
     }
 }
@@ -244,4 +245,31 @@ async fn operators_of_somebody_else_are_not_called() {
     assert!(table.has_triggers);
     assert!(is_unique(&mut connection, "public", "t", "a").await.unwrap());
     assert_eq!(server.sql("SELECT DISTINCT what FROM called"), "");
+}
+
+#[tokio::test]
+async fn rows_are_found_by_the_best_key() {
+    let server = Postgres::start().await.unwrap();
+    server.sql(
+        "CREATE SCHEMA \"S.x\";
+         CREATE TABLE \"S.x\".\"T\" (a int, b int, c int, d int, PRIMARY KEY (c, a) INCLUDE (d));
+         CREATE UNIQUE INDEX ON \"S.x\".\"T\" (b);
+         CREATE TABLE u (a int, b int NOT NULL, c int NOT NULL, UNIQUE (a), UNIQUE (c, b));
+         CREATE UNIQUE INDEX ON u (b) WHERE a > 0; CREATE UNIQUE INDEX ON u ((b + 1)); CREATE INDEX ON u (b);
+         CREATE TABLE n (a int UNIQUE); CREATE TABLE p (a int PRIMARY KEY) PARTITION BY RANGE (a);
+         CREATE VIEW v AS SELECT 1 AS a; CREATE TEMPORARY TABLE temp (a int)",
+    );
+    let mut connection = connect(&server).await;
+    let mut check = async |schema: &str, table: &str, expected: &[&str]| {
+        assert_eq!(key(&mut connection, schema, table).await.unwrap(), expected, "{table}");
+    };
+    check("S.x", "T", &["c", "a"]).await;
+    check("public", "u", &["c", "b"]).await;
+    check("public", "n", &[]).await;
+    check("public", "p", &["a"]).await;
+    check("public", "v", &[]).await;
+    check("public", "none", &[]).await;
+    let tables = tables(&mut connection).await.unwrap();
+    let shown: Vec<_> = tables.iter().map(|(schema, table)| format!("{schema}/{table}")).collect();
+    assert_eq!(shown, ["S.x/T", "public/n", "public/p", "public/u"]);
 }

@@ -183,9 +183,11 @@ impl Work {
         // Before it, since what ends is of the last origin.
         self.changes.push_origin(origin);
         let (recipe, changes) = (&self.recipe, &mut self.changes);
-        let read = match self.options.format {
-            Format::DynamoDb => dynamodb::read(payload, recipe, units.seen, changes),
-            _ => dms::read(payload, recipe, units.seen, &mut self.json, changes),
+        let read = if self.options.format == Format::DynamoDb {
+            dynamodb::read(payload, recipe, units.seen, changes)
+        } else {
+            let wanted = dms::Wanted { recipe, whole_updates: self.options.whole_updates };
+            dms::read(payload, wanted, units.seen, &mut self.json, changes)
         };
         match read {
             Ok(read) => {

@@ -125,9 +125,10 @@ async fn put(
     let names = Names::of(table, write);
     let set: Vec<_> =
         names.others().iter().map(|name| format!("{name} = excluded.{name}")).collect();
-    let conflict = match set.is_empty() {
-        true => "NOTHING".to_owned(),
-        false => format!("UPDATE SET {}", set.join(", ")),
+    let conflict = if set.is_empty() {
+        "NOTHING".to_owned()
+    } else {
+        format!("UPDATE SET {}", set.join(", "))
     };
     let sql = format!(
         "INSERT INTO {} ({}) VALUES {} ON CONFLICT ({}) DO {conflict}",

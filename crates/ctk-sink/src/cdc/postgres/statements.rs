@@ -1,0 +1,251 @@
+//! The statements that bring rows from a temporary table into the table. Pure.
+//!
+//! `t` is the table, `s` the temporary one: `n` numbers the rows, `c0…` are the cells, those of the key first, `f0…` the old
+//! keys of rows that get another one.
+
+use std::{collections::HashSet, ops::Range};
+
+use ctk_db::quote;
+
+use super::{PgHolds, quoted};
+use crate::cdc::store::{Layout, Op, Open, TargetTable, Write};
+
+/// Tables that do not take `ON CONFLICT`: of another server, with rules, or with a key that is checked at the end.
+#[derive(Debug, Default)]
+pub(super) struct Conflicts(HashSet<TargetTable>);
+
+impl Conflicts {
+    pub(super) fn are_refused_by(&self, table: &TargetTable) -> bool {
+        self.0.contains(table)
+    }
+
+    pub(super) fn refuse(&mut self, table: &TargetTable) {
+        self.0.insert(table.clone());
+    }
+
+    pub(super) fn forget(&mut self, table: &TargetTable) {
+        self.0.remove(table);
+    }
+}
+
+/// How the statements of a write are written.
+#[derive(Clone, Debug)]
+pub(super) struct Statements<'a> {
+    table: String,
+    stage: String,
+    open: &'a Open<PgHolds>,
+    /// The columns, quoted, and whether they are part of the key.
+    columns: Vec<String>,
+    slots: &'a [usize],
+    op: Op,
+}
+
+impl<'a> Statements<'a> {
+    pub(super) fn new(open: &'a Open<PgHolds>, write: &'a Write<'_>, stage: &str) -> Self {
+        let columns = write.slots.iter().map(|slot| quote(&open.columns[*slot].name)).collect();
+        Self {
+            table: quoted(&open.name),
+            stage: stage.to_owned(),
+            open,
+            columns,
+            slots: &write.slots,
+            op: write.op,
+        }
+    }
+
+    /// Returns the columns of the temporary table that are copied into.
+    pub(super) fn staged(&self) -> String {
+        let mut all = vec!["n".to_owned()];
+        all.extend((0..self.columns.len()).map(|at| format!("c{at}")));
+        if self.op == Op::Move {
+            all.extend((0..self.keys()).map(|at| format!("f{at}")));
+        }
+        all.join(", ")
+    }
+
+    fn keys(&self) -> usize {
+        self.open.key.len()
+    }
+
+    /// The rows of `t` and `s` that belong together, by the new or the old key.
+    fn same(&self, t: &str, prefix: char) -> String {
+        let all = self.columns.iter().take(self.keys()).enumerate();
+        let all: Vec<_> = all.map(|(at, name)| format!("{t}.{name} = s.{prefix}{at}")).collect();
+        all.join(" AND ")
+    }
+
+    /// What an existing row gets, `from` place to place. Members are added to those that it has.
+    fn sets(&self, from: usize, source: impl Fn(usize) -> String) -> String {
+        let is_added = |at: usize| {
+            matches!(self.op, Op::Patch | Op::Move)
+                && self.open.layout == Layout::Universal
+                && self.columns.get(at).is_some_and(|name| name == "\"data\"")
+        };
+        let sets = self.columns.iter().enumerate().skip(from).map(|(at, name)| {
+            if is_added(at) {
+                format!("{name} = COALESCE(t.{name}, '{{}}') || {}", source(at))
+            } else {
+                format!("{name} = {}", source(at))
+            }
+        });
+        sets.collect::<Vec<_>>().join(", ")
+    }
+
+    fn overriding(&self) -> &'static str {
+        let is_identity = |slot: &usize| self.open.columns[*slot].holds.is_identity;
+        if self.slots.iter().any(is_identity) { " OVERRIDING SYSTEM VALUE" } else { "" }
+    }
+
+    fn insert(&self, rows: &Range<usize>) -> String {
+        let cells: Vec<_> = (0..self.columns.len()).map(|at| format!("s.c{at}")).collect();
+        format!(
+            "INSERT INTO {} AS t ({}){} SELECT {} FROM {} AS s WHERE {}",
+            self.table,
+            self.columns.join(", "),
+            self.overriding(),
+            cells.join(", "),
+            self.stage,
+            within(rows)
+        )
+    }
+
+    /// Rows that are there are changed, and then those that are not are inserted: an `INSERT … ON CONFLICT` would be refused for
+    /// what a row lacks that the table has.
+    fn patch(&self, rows: &Range<usize>, which: &str) -> String {
+        let (table, stage, rows) = (&self.table, &self.stage, rows);
+        let insert = self.insert(rows);
+        let same = self.same("o", 'c');
+        let insert =
+            format!("{insert}{which} AND NOT EXISTS (SELECT 1 FROM {table} AS o WHERE {same})");
+        let sets = self.sets(self.keys(), |at| format!("s.c{at}"));
+        if sets.is_empty() {
+            return insert;
+        }
+        let (same, within) = (self.same("t", 'c'), within(rows));
+        format!(
+            "UPDATE {table} AS t SET {sets} FROM {stage} AS s WHERE {same} AND {within}{which}; {insert}"
+        )
+    }
+
+    /// Returns what writes some of the rows.
+    pub(super) fn apply(&self, rows: &Range<usize>, conflicts: bool, overlaps: bool) -> String {
+        match self.op {
+            Op::Put if conflicts => {
+                let key: Vec<_> =
+                    self.columns.iter().take(self.keys()).map(String::as_str).collect();
+                let key = key.join(", ");
+                let sets = self.sets(self.keys(), |at| {
+                    format!("EXCLUDED.{}", self.columns.get(at).map_or("", String::as_str))
+                });
+                let action =
+                    if sets.is_empty() { "NOTHING".into() } else { format!("UPDATE SET {sets}") };
+                format!("{} ON CONFLICT ({key}) DO {action}", self.insert(rows))
+            }
+            Op::Put | Op::Patch => self.patch(rows, ""),
+            Op::Delete => format!(
+                "DELETE FROM {} AS t USING {} AS s WHERE {} AND {}",
+                self.table,
+                self.stage,
+                self.same("t", 'c'),
+                within(rows)
+            ),
+            Op::Move if overlaps => self.move_at_once(rows),
+            Op::Move => self.move_each(rows),
+        }
+    }
+
+    /// Which rows are there under their old key; those that have their new key already give way, unless they are to be moved
+    /// as well.
+    fn make_way(&self, rows: &Range<usize>) -> String {
+        let Self { table, stage, .. } = self;
+        let within = within(rows);
+        let (by_new, by_old) = (self.same("t", 'c'), self.same("o", 'f'));
+        let key = |prefix: &str, letter: char| {
+            let all: Vec<_> = (0..self.keys()).map(|at| format!("{prefix}.{letter}{at}")).collect();
+            format!("({})", all.join(", "))
+        };
+        format!(
+            "UPDATE {stage} AS s SET moved = EXISTS (SELECT 1 FROM {table} AS o WHERE {by_old}) WHERE {within}; \
+             DELETE FROM {table} AS t USING {stage} AS s WHERE {by_new} AND s.moved AND {within} \
+             AND NOT EXISTS (SELECT 1 FROM {stage} AS other WHERE {} = {})",
+            key("other", 'f'),
+            key("s", 'c')
+        )
+    }
+
+    fn move_each(&self, rows: &Range<usize>) -> String {
+        let Self { table, stage, .. } = self;
+        let (way, within, by_old) = (self.make_way(rows), within(rows), self.same("t", 'f'));
+        let sets = self.sets(0, |at| format!("s.c{at}"));
+        let rest = self.patch(rows, " AND NOT s.moved");
+        format!(
+            "{way}; UPDATE {table} AS t SET {sets} FROM {stage} AS s WHERE {by_old} AND s.moved AND {within}; {rest}"
+        )
+    }
+
+    /// Rows that take each other's keys: a key must be free before another row gets it, so they are taken out and put back.
+    fn move_at_once(&self, rows: &Range<usize>) -> String {
+        let Self { table, stage, .. } = self;
+        let (way, within) = (self.make_way(rows), within(rows));
+        let by_old = self.same("t", 'f');
+        let mut names = self.columns.clone();
+        let is_data = |name: &String| self.open.layout == Layout::Universal && name == "\"data\"";
+        let mut values: Vec<_> = (0..)
+            .zip(&self.columns)
+            .map(|(at, name): (usize, _)| {
+                if is_data(name) {
+                    format!("COALESCE(m.{name}, '{{}}') || s.c{at}")
+                } else {
+                    format!("s.c{at}")
+                }
+            })
+            .collect();
+        for slot in 0..self.open.columns.len() {
+            let column = &self.open.columns[slot];
+            if !self.slots.contains(&slot) && !column.holds.is_generated {
+                names.push(quote(&column.name));
+                values.push(format!("m.{}", quote(&column.name)));
+            }
+        }
+        let number = quote("ctk row");
+        let rest = self.patch(rows, " AND NOT s.moved");
+        format!(
+            "{way}; CREATE TEMPORARY TABLE ctk_moved ON COMMIT DROP AS SELECT s.n AS {number}, t.* FROM {table} AS t \
+             JOIN {stage} AS s ON {by_old} WHERE {within}; \
+             DELETE FROM {table} AS t USING {stage} AS s WHERE {by_old} AND {within}; \
+             INSERT INTO {table} ({}){} SELECT {} FROM pg_temp.ctk_moved AS m JOIN {stage} AS s ON s.n = m.{number}; \
+             DROP TABLE pg_temp.ctk_moved; {rest}",
+            names.join(", "),
+            self.overriding(),
+            values.join(", ")
+        )
+    }
+
+    /// Asks whether a new key is the old one of another row.
+    pub(super) fn overlaps(&self) -> String {
+        let same: Vec<_> = (0..self.keys()).map(|at| format!("o.f{at} = s.c{at}")).collect();
+        let stage = &self.stage;
+        format!(
+            "SELECT EXISTS (SELECT 1 FROM {stage} AS s JOIN {stage} AS o ON o.n <> s.n AND {})",
+            same.join(" AND ")
+        )
+    }
+
+    /// Returns true when each row is in the table afterwards, and the server says how many.
+    pub(super) fn makes_rows(&self) -> bool {
+        matches!(self.op, Op::Put | Op::Patch)
+    }
+
+    /// Asks whether a row is missing that was written.
+    pub(super) fn is_missing(&self, rows: &Range<usize>) -> String {
+        let (table, stage) = (&self.table, &self.stage);
+        let (same, within) = (self.same("t", 'c'), within(rows));
+        format!(
+            "SELECT EXISTS (SELECT 1 FROM {stage} AS s WHERE {within} AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {same}))"
+        )
+    }
+}
+
+fn within(rows: &Range<usize>) -> String {
+    format!("s.n >= {} AND s.n < {}", rows.start, rows.end)
+}
