@@ -7,10 +7,12 @@
 //! A history that fails is cut down, and shown with its seed. `CTK_TEST_CHANGES_SEED=7` runs this one alone
 //! (`7-90`: these), and `CTK_TEST_CHANGES_STEPS=2000` makes each a long one.
 
-use std::{collections::VecDeque, fmt::Write as _};
+use std::{collections::VecDeque, fmt::Write as _, sync::Arc};
 
-use ctk_decode::Decoder;
+use ctk_decode::{DecodeOptions, Decoder};
 use ctk_flow::{Allowance, Decode as _, Position, Record, Sequence, ShardId, Target};
+
+use ctk_test_support::postgres::Postgres;
 
 use crate::{
     change_model::{Event, OPTIONS, Settings, Source, steps},
@@ -19,6 +21,8 @@ use crate::{
 
 #[path = "changes_equal/compare.rs"]
 mod compare;
+#[path = "changes_equal/postgres.rs"]
+mod postgres;
 #[path = "changes_equal/sqlite.rs"]
 mod sqlite;
 
@@ -82,7 +86,9 @@ async fn check<P: Place>(settings: Settings, seeds: u64, place: impl AsyncFn() -
 /// The step says what is done after it, too, so that this stays as it is when others are left out.
 async fn run<P: Place>(place: &P, settings: Settings, history: &[u64]) -> Result<(), String> {
     let mut source = Source::new(settings);
-    let mut run = Run { events: Vec::new(), said: String::new(), plan: Plan(0), done: 0 };
+    let options = DecodeOptions { whole_updates: settings.whole_updates, ..OPTIONS };
+    let (events, said) = (Vec::new(), String::new());
+    let mut run = Run { events, said, options, plan: Plan(0), done: 0 };
     let mut target = place.open().await;
     for (number, step) in history.iter().enumerate() {
         run.events.extend(source.step(*step));
@@ -119,6 +125,7 @@ async fn run<P: Place>(place: &P, settings: Settings, history: &[u64]) -> Result
 struct Run {
     events: Vec<Event>,
     said: String,
+    options: DecodeOptions,
     plan: Plan,
     /// How many records were handed in.
     done: usize,
@@ -135,7 +142,7 @@ impl Run {
             for event in &self.events[at..end] {
                 writeln!(self.said, "{}", event.shown()).unwrap();
             }
-            commit(target, at, &self.events[at..end])
+            commit(target, self.options, at, &self.events[at..end])
                 .await
                 .map_err(|why| format!("{}{why}", self.said))?;
             at = end;
@@ -146,7 +153,12 @@ impl Run {
 }
 
 /// Decodes records, and hands them in.
-async fn commit(target: &impl Target, first: usize, events: &[Event]) -> Result<(), String> {
+async fn commit(
+    target: &impl Target,
+    options: DecodeOptions,
+    first: usize,
+    events: &[Event],
+) -> Result<(), String> {
     let record = |(number, event): (usize, &Event)| Record {
         data: event.record.clone().into_bytes(),
         sequence: Sequence::new((first + number + 1).to_string()),
@@ -156,7 +168,7 @@ async fn commit(target: &impl Target, first: usize, events: &[Event]) -> Result<
     };
     let mut records: VecDeque<_> = events.iter().enumerate().map(record).collect();
     let shard = ShardId::new("shardId-000000000000");
-    let changes = Decoder::new(OPTIONS).decode(&shard, &mut records, Allowance::ALL).changes;
+    let changes = Decoder::new(options).decode(&shard, &mut records, Allowance::ALL).changes;
     let upto = Position {
         sequence: Some(Sequence::new((first + events.len()).to_string())),
         ..Position::new(shard)
@@ -176,4 +188,11 @@ async fn sqlite() {
 #[tokio::test]
 async fn sqlite_with_replays() {
     check(Settings::REPLAYED, 15, sqlite::Sqlite::new).await;
+}
+
+#[tokio::test]
+async fn postgresql() {
+    let server = Arc::new(Postgres::start().await.unwrap());
+    check(Settings::USUAL, 10, async || postgres::PostgreSql::new(&server)).await;
+    check(Settings::REPLAYED, 6, async || postgres::PostgreSql::new(&server)).await;
 }

@@ -17,6 +17,7 @@ pub(crate) const OPTIONS: DecodeOptions = DecodeOptions {
     aggregation: Aggregation::Auto,
     max_record_bytes: 1 << 20,
     layout: Layout::Columns,
+    whole_updates: false,
 };
 
 type Row = BTreeMap<String, String>;
@@ -30,9 +31,16 @@ struct Table {
 
 /// The tables.
 #[derive(Debug, Default)]
-pub(crate) struct Mirror(BTreeMap<Name, Table>);
+pub(crate) struct Mirror {
+    tables: BTreeMap<Name, Table>,
+    whole_updates: bool,
+}
 
 impl Mirror {
+    pub(crate) fn new(whole_updates: bool) -> Self {
+        Self { tables: BTreeMap::new(), whole_updates }
+    }
+
     /// Decodes records, and does what they say.
     pub(crate) fn apply(&mut self, events: &[Event]) {
         let record = |event: &Event| Record {
@@ -43,7 +51,7 @@ impl Mirror {
             done: 0,
         };
         let mut records: VecDeque<_> = events.iter().map(record).collect();
-        let decoder = Decoder::new(OPTIONS);
+        let decoder = Decoder::new(DecodeOptions { whole_updates: self.whole_updates, ..OPTIONS });
         let changes = decoder.decode(&ShardId::new("s"), &mut records, Allowance::ALL).changes;
         assert_eq!((changes.dead_letters(), changes.filtered()), (&[][..], 0), "{events:?}");
         for change in changes.rows().filter_map(|row| row.change()) {
@@ -51,22 +59,22 @@ impl Mirror {
             let name = (source.schema.clone(), source.table.clone());
             match change.asks() {
                 Asks::Table(change) => self.of_table(name, change),
-                asks => self.0.get_mut(&name).unwrap().of_row(&changes, change, asks),
+                asks => self.tables.get_mut(&name).unwrap().of_row(&changes, change, asks),
             }
         }
     }
 
     fn of_table(&mut self, name: Name, change: &TableChange) {
         if let TableChange::Drop = change {
-            self.0.remove(&name).unwrap();
+            self.tables.remove(&name).unwrap();
             return;
         }
         if let TableChange::Rename(to) = change {
-            let table = self.0.remove(&name).unwrap();
-            self.0.insert((to.schema.clone(), to.table.clone()), table);
+            let table = self.tables.remove(&name).unwrap();
+            self.tables.insert((to.schema.clone(), to.table.clone()), table);
             return;
         }
-        let table = self.0.entry(name).or_default();
+        let table = self.tables.entry(name).or_default();
         match change {
             TableChange::Create(def) => {
                 table.columns = def.columns.iter().map(|column| column.name.clone()).collect();
@@ -111,7 +119,7 @@ impl Mirror {
             rows.sort();
             (name.clone(), Content { columns, rows })
         };
-        self.0.iter().map(content).collect()
+        self.tables.iter().map(content).collect()
     }
 }
 
@@ -132,6 +140,7 @@ impl Table {
         let (old, new) = (key(&before), key(&data));
         match asks {
             Asks::Put => {
+                self.rows.remove(&old);
                 let row = data.into_iter().filter_map(|(name, value)| Some((name, value?)));
                 self.rows.insert(new, row.collect());
             }

@@ -50,7 +50,7 @@ impl Source {
                 continue;
             }
             *value = column.kind.value(plan, &self.settings);
-            if self.settings.nulls && plan.one_in(6) {
+            if plan.one_in(6) {
                 *value = Value::Null;
             }
         }
@@ -81,7 +81,8 @@ impl Source {
     ) -> Vec<Event> {
         let table = &self.tables[name];
         let before = table.rows[key].clone();
-        if !self.settings.nulls {
+        let sees_nulls = self.settings.nulls || self.settings.whole_updates;
+        if !sees_nulls {
             // It would not be seen.
             for (value, was) in row.iter_mut().zip(&before) {
                 if value.is_null() {
@@ -89,10 +90,11 @@ impl Source {
                 }
             }
         }
-        let mut of_data = if plan.one_in(2) { Image::Whole } else { Image::Changed };
+        let is_whole = plan.one_in(2) || self.settings.whole_updates;
+        let mut of_data = if is_whole { Image::Whole } else { Image::Changed };
         let is_moved = table.key_of(&row) != key;
         if is_moved && self.settings.replays && table.used.contains(&table.key_of(&row)) {
-            if !self.settings.nulls {
+            if !sees_nulls {
                 return Vec::new();
             }
             of_data = Image::Whole;
