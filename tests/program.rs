@@ -31,6 +31,9 @@ mod cratedb_checkpoints;
 #[path = "program/credentials.rs"]
 mod credentials;
 #[cfg(test)]
+#[path = "program/dump.rs"]
+mod dump;
+#[cfg(test)]
 #[path = "program/endpoints.rs"]
 mod endpoints;
 #[cfg(test)]

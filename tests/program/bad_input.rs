@@ -53,7 +53,7 @@ async fn wrong_addresses_and_options() {
                 "kinesis:?table=arn:aws:kinesis:eu-west-1:123:stream/demo&region=us-east-1",
                 "sqlite:a.db",
             ],
-            &["load", "kinesis+dms:?table=demo", "sqlite:a.db"],
+            &["load", "kinesis+dms:?table=demo&format=json", "sqlite:a.db"],
             &["load", &with(""), "sqlite:a.db?tabel=t"],
             &["load", &with(""), "sqlite:a.db?on_conflict=update"],
             &["load", &with(""), "sqlite::memory:"],

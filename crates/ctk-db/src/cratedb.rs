@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -79,6 +79,12 @@ impl Client {
             json!({ "stmt": statement, "args": args })
         };
         answer::parse(&self.send(body.to_string().into()).await?)
+    }
+
+    /// Sends the request of a query that is written already, `{"stmt": …, "args": …}`, and returns its rows as they came: so
+    /// numbers keep their digits.
+    pub async fn rows(&self, body: Bytes) -> Result<Vec<Vec<Box<RawValue>>>, CrateDbError> {
+        answer::parse_rows(&self.send(body).await?)
     }
 
     /// Runs a statement once for each row of arguments.

@@ -10,6 +10,7 @@
 
 mod adapt;
 mod cell;
+pub mod cratedb;
 mod ddl;
 mod definition;
 mod engine;
@@ -27,7 +28,7 @@ mod write;
 pub use self::{
     settings::{ChangeSettings, Rules, TableRules},
     store::Layout,
-    target::ChangeTarget,
+    target::{ChangeTarget, Knowledge},
 };
 
 #[cfg(test)]

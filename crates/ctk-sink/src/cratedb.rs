@@ -10,17 +10,17 @@
 
 mod chunk;
 pub mod config;
-mod fit;
-mod json;
+pub(crate) mod fit;
+pub(crate) mod json;
 mod known;
-mod letters;
-mod names;
-mod plan;
+pub(crate) mod letters;
+pub(crate) mod names;
+pub(crate) mod plan;
 mod rows;
-mod schema;
-mod send;
-mod table;
-mod types;
+pub(crate) mod schema;
+pub(crate) mod send;
+pub(crate) mod table;
+pub(crate) mod types;
 mod writer;
 
 use std::{sync::Arc, time::Duration};

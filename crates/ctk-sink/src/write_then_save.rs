@@ -176,9 +176,11 @@ impl<S: Sink, C: CheckpointStore> Target for WriteThenSave<S, C> {
         let inner = &self.inner;
         inner.check()?;
         let shard = upto.shard.clone();
+        // What drops or empties a table is not to be done once more, when another shard has brought rows since.
+        let is_final = changes.tells_of_tables();
         let committed = inner.sink.write(changes).await?;
         lock(&inner.noted).note(upto);
-        if inner.interval.is_zero() {
+        if inner.interval.is_zero() || is_final {
             inner.save_shard(&shard).await?;
         }
         Ok(committed)

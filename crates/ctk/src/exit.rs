@@ -7,7 +7,7 @@ use std::{error::Error, io};
 use ctk_checkpoint::{CheckpointError, prune::FilterError};
 use ctk_db::DbError;
 use ctk_flow::RunError;
-use ctk_kinesis::{ConfigError, KinesisError};
+use ctk_kinesis::{ConfigError, DumpError, KinesisError};
 use ctk_sink::{Shared, SinkError};
 use ctk_url::{OptionError, UrlError, duration::DurationError};
 
@@ -102,6 +102,13 @@ impl From<KinesisError> for CommandError {
     }
 }
 
+impl From<DumpError> for CommandError {
+    fn from(error: DumpError) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        Self::failed(error).hint(hint)
+    }
+}
+
 impl From<DbError> for CommandError {
     fn from(error: DbError) -> Self {
         let hint = error.hint();
@@ -140,7 +147,8 @@ impl From<RunError> for CommandError {
                 .downcast_ref::<Shared>()
                 .and_then(|error| error.0.hint())
                 .or_else(|| error.downcast_ref::<SinkError>().and_then(SinkError::hint))
-                .or_else(|| Some(error.downcast_ref::<KinesisError>()?.hint()?.to_owned()));
+                .or_else(|| Some(error.downcast_ref::<KinesisError>()?.hint()?.to_owned()))
+                .or_else(|| Some(error.downcast_ref::<DumpError>()?.hint()?.to_owned()));
             cause = error.source();
         }
         Self::failed(error).hint(hint)

@@ -1,7 +1,7 @@
 //! The program `ctk`: loads Amazon Kinesis Data Streams into databases.
 //!
-//! The way in: [`cli`] says what can be typed, [`commands`] has one file per command, [`registry`] knows which target an
-//! address means. The way out: [`ui`] writes everything that anybody sees, [`exit`] chooses the exit code. This crate alone
+//! The way in: [`cli`] says what can be typed, [`commands`] has one file per command, [`source`] and [`registry`] know which source
+//! and which target an address means. The way out: [`ui`] writes everything that anybody sees, [`exit`] chooses the exit code. This crate alone
 //! reads the environment, and alone sees both the source and the sinks.
 //!
 //! It is a library for its own `main` and its tests; what is public here may change with each version. Programs of one's own
@@ -18,6 +18,7 @@ pub mod prepared;
 mod recipe;
 pub mod registry;
 pub mod signals;
+pub mod source;
 pub mod ui;
 
 /// Runs the program with the arguments and the environment of the process.

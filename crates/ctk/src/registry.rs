@@ -11,7 +11,7 @@ use ctk_checkpoint::{MemoryStore, cratedb::CrateDbStore};
 use ctk_flow::{Changes, Claims, Committed, Failure, Millis, Position, ShardId, Target};
 use ctk_sink::{
     Grouped,
-    cdc::ChangeTarget,
+    cdc::{ChangeTarget, cratedb::CrateDbChanges},
     config::TableConfig,
     cratedb::{CrateDbSink, config::CrateDbAddress},
     discard::Discard,
@@ -143,6 +143,10 @@ pub enum AnyTarget {
     Sqlite(Grouped),
     /// Change data into a database with transactions.
     Changes(ChangeTarget<Grouped>),
+    /// Change data into CrateDB, with positions in a table.
+    CrateDbChanges(ChangeTarget<WriteThenSave<CrateDbChanges, CrateDbStore>>),
+    /// Change data into CrateDB, with positions that end with the process.
+    CrateDbChangesAlone(ChangeTarget<WriteThenSave<CrateDbChanges, MemoryStore>>),
     /// A file of lines.
     File(Arc<Jsonl<BufWriter<File>>>),
     /// Lines on stdout.
@@ -160,6 +164,8 @@ macro_rules! each {
             AnyTarget::Postgres($target) => $call,
             AnyTarget::Sqlite($target) => $call,
             AnyTarget::Changes($target) => $call,
+            AnyTarget::CrateDbChanges($target) => $call,
+            AnyTarget::CrateDbChangesAlone($target) => $call,
             AnyTarget::File($target) => $call,
             AnyTarget::Stdout($target) => $call,
             AnyTarget::Discard($target) => $call,
@@ -176,6 +182,8 @@ macro_rules! each_database {
             AnyTarget::Postgres($target) => $call,
             AnyTarget::Sqlite($target) => $call,
             AnyTarget::Changes($target) => $call,
+            AnyTarget::CrateDbChanges($target) => $call,
+            AnyTarget::CrateDbChangesAlone($target) => $call,
             AnyTarget::File(_) | AnyTarget::Stdout(_) | AnyTarget::Discard(_) => Ok(()),
         }
     };

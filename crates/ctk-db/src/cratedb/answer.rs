@@ -1,7 +1,7 @@
 //! What CrateDB answers, as values.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{Blame, CrateDbError};
 
@@ -57,6 +57,15 @@ pub(super) fn parse(body: &[u8]) -> Result<Answer, CrateDbError> {
     serde_json::from_slice(body).map_err(CrateDbError::Answer)
 }
 
+pub(super) fn parse_rows(body: &[u8]) -> Result<Vec<Vec<Box<RawValue>>>, CrateDbError> {
+    #[derive(Deserialize)]
+    struct Rows {
+        rows: Vec<Vec<Box<RawValue>>>,
+    }
+    let rows: Rows = serde_json::from_slice(body).map_err(CrateDbError::Answer)?;
+    Ok(rows.rows)
+}
+
 pub(super) fn parse_bulk(body: &[u8]) -> Result<Vec<RowResult>, CrateDbError> {
     #[derive(Deserialize)]
     struct Bulk {
@@ -75,6 +84,10 @@ mod tests {
         let answer =
             parse(br#"{"cols":["a"],"rows":[[1],[null]],"rowcount":2,"duration":0.5}"#).unwrap();
         assert_eq!((answer.rows.len(), answer.rowcount), (2, 2));
+        let body = br#"{"cols":["a","b"],"rows":[[0.10,{"n":18446744073709551616}]],"rowcount":1}"#;
+        let rows = parse_rows(body).unwrap();
+        let texts: Vec<_> = rows[0].iter().map(|value| value.get()).collect();
+        assert_eq!(texts, ["0.10", r#"{"n":18446744073709551616}"#]);
         let results = parse_bulk(
             br#"{"cols":[],"duration":1.5,"results":[{"rowcount":1},{"rowcount":-2,"error":{"code":4091,"message":"m"}},{"rowcount":-2}]}"#,
         )

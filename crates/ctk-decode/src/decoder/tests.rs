@@ -122,6 +122,16 @@ fn records_become_rows_or_dead_letters() {
 }
 
 #[test]
+fn no_member_is_a_marker() {
+    let marked = br#"{"__CHECKPOINT__":{"sequence":"1"},"a":1}"#;
+    let expected = r#"0/0 __CHECKPOINT__=Json("{\"sequence\":\"1\"}") a=Integer(1)"#;
+    assert_eq!(show(&decode(JSON, &[marked])), [expected]);
+    let marked = br#"{"__CHECKPOINT__":true,"data":{"a":1},"metadata":{"operation":"insert","schema-name":"s","table-name":"t"}}"#;
+    let dms = DecodeOptions { format: Format::Dms, ..JSON };
+    assert_eq!(show(&decode(dms, &[marked])), ["0/0 a=Integer(1)"]);
+}
+
+#[test]
 fn a_record_without_lines_is_filtered() {
     for payload in [&b""[..], b"\n\n", b" \r\n\t"] {
         let changes = decode(NDJSON, &[payload]);

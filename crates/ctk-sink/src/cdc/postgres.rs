@@ -4,7 +4,7 @@
 //! What PostgreSQL refuses is taken back to a savepoint, and narrowed down to the row, or to the change of the table.
 
 mod alter;
-mod attempt;
+pub(crate) mod attempt;
 mod change_type;
 mod create;
 mod declare;

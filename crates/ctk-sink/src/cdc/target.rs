@@ -38,6 +38,13 @@ pub(crate) struct Known {
     pub(crate) default_schema: &'static str,
 }
 
+/// What is known before the run, and what the writer learns in it. For [`ChangeTarget::new`].
+#[derive(Debug)]
+pub struct Knowledge {
+    pub(crate) settled: Arc<Settled>,
+    pub(crate) known: Known,
+}
+
 /// A target that holds back what comes before its table is known. Clones share it.
 #[derive(Clone, Debug)]
 pub struct ChangeTarget<T> {
@@ -59,7 +66,9 @@ struct Shared {
 }
 
 impl<T> ChangeTarget<T> {
-    pub(crate) fn new(inner: T, settled: Arc<Settled>, known: Known) -> Self {
+    /// Returns a target over one that was started with this knowledge.
+    pub fn new(inner: T, knowledge: Knowledge) -> Self {
+        let Knowledge { settled, known } = knowledge;
         let shared = Shared {
             settled,
             known,

@@ -22,16 +22,16 @@ use crate::{
 
 /// A value needs a column or key that is not there.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Missing {
+pub(crate) struct Missing {
     /// Its name, behind those of the column and the objects around it.
-    pub(super) path: Vec<String>,
+    pub(crate) path: Vec<String>,
     /// What it is to hold.
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 /// Appends the value as `of` takes it. When it would be changed by that, appends nothing (or a part, which the caller cuts off)
 /// and returns false.
-pub(super) fn write(of: &Type, item: &Item<'_>, out: &mut String) -> Result<bool, Missing> {
+pub(crate) fn write(of: &Type, item: &Item<'_>, out: &mut String) -> Result<bool, Missing> {
     match (of, item) {
         (_, Item::Null) => out.push_str("null"),
         (Type::Boolean, Item::Bool(value)) => out.push_str(if *value { "true" } else { "false" }),
@@ -109,7 +109,7 @@ pub(super) fn write(of: &Type, item: &Item<'_>, out: &mut String) -> Result<bool
 }
 
 /// Appends a value that is in a sibling of its own kind: what has no type in CrateDB is text there.
-pub(super) fn write_variant(
+pub(crate) fn write_variant(
     of: &Type,
     kind: Kind,
     item: &Item<'_>,

@@ -10,7 +10,7 @@ use crate::{envelope::push_json_text, kinds::bare_number};
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Item<'a> {
+pub(crate) enum Item<'a> {
     Null,
     Bool(bool),
     Integer(i64),
@@ -28,14 +28,14 @@ pub(super) enum Item<'a> {
 
 /// Text: as it is, or as a JSON string with quotes and escapes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Text<'a> {
+pub(crate) enum Text<'a> {
     Plain(&'a str),
     Json(&'a str),
 }
 
 impl<'a> Text<'a> {
     /// Returns the text itself.
-    pub(super) fn plain(self) -> Cow<'a, str> {
+    pub(crate) fn plain(self) -> Cow<'a, str> {
         match self {
             Self::Plain(text) => text.into(),
             // It was parsed before.
@@ -46,14 +46,14 @@ impl<'a> Text<'a> {
     }
 
     /// Returns the bytes of the text in UTF-8; more when it has escapes.
-    pub(super) fn most_bytes(self) -> usize {
+    pub(crate) fn most_bytes(self) -> usize {
         match self {
             Self::Plain(text) | Self::Json(text) => text.len(),
         }
     }
 
     /// Appends it as JSON.
-    pub(super) fn write(self, out: &mut String) {
+    pub(crate) fn write(self, out: &mut String) {
         match self {
             Self::Plain(text) => push_json_text(text, out),
             Self::Json(json) => out.push_str(json),
@@ -63,7 +63,7 @@ impl<'a> Text<'a> {
 
 impl<'a> Item<'a> {
     /// Takes a value of a row.
-    pub(super) fn new(value: Value<'a>) -> Self {
+    pub(crate) fn new(value: Value<'a>) -> Self {
         match value {
             Value::Null => Self::Null,
             Value::Bool(value) => Self::Bool(value),
@@ -120,6 +120,12 @@ fn members(json: &str) -> Vec<(Cow<'_, str>, Item<'_>)> {
         .filter(|(index, (name, _))| !is_doubled || last.get(name) == Some(index))
         .map(|(_, (name, raw))| (name, Item::parse(raw.get())))
         .collect()
+}
+
+/// Returns the members of an object, each with its JSON, in their order; none of what is no object.
+pub(crate) fn raw_members(json: &str) -> Vec<(Cow<'_, str>, &str)> {
+    let Ok(Members(members)) = serde_json::from_str(json) else { return Vec::new() };
+    members.into_iter().map(|(name, raw)| (name, raw.get())).collect()
 }
 
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);

@@ -1,4 +1,4 @@
-//! The table of dead letters, beside the target table: `<table>_dead_letters`.
+//! The table of dead letters: `<table>_dead_letters` beside the target table, or one for all tables of change data.
 //!
 //! The place of a record is the key, so a record that is read again is not kept twice. CrateDB has no type for bytes, so the
 //! payload is base64.
@@ -15,10 +15,7 @@ use ctk_flow::{DeadLetter, ShardId};
 use serde_json::{Value, json};
 use tracing::warn;
 
-use super::{
-    Settings,
-    send::{Fate, Sent, send},
-};
+use super::send::{Fate, Sent, send};
 use crate::SinkError;
 
 /// Bytes of payload in one request, unless a single one has more.
@@ -27,16 +24,25 @@ const BYTES: usize = 4 << 20;
 /// How often the table may be gone before that is an error: about two minutes.
 const ATTEMPTS: u32 = 20;
 
-fn name(settings: &Settings) -> String {
-    format!("{}_dead_letters", settings.table)
+/// Where letters are kept, and what they tell of themselves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Letters<'a> {
+    pub(crate) schema: &'a str,
+    /// The table of letters.
+    pub(crate) name: &'a str,
+    pub(crate) stream: &'a str,
+    /// The table that they concern.
+    pub(crate) table: &'a str,
 }
 
-fn quoted(settings: &Settings) -> String {
-    format!("{}.{}", quote(&settings.schema), quote(&name(settings)))
+impl Letters<'_> {
+    fn quoted(self) -> String {
+        format!("{}.{}", quote(self.schema), quote(self.name))
+    }
 }
 
 /// Creates the table, unless it is there.
-pub(super) async fn create(client: &Client, settings: &Settings) -> Result<(), SinkError> {
+pub(crate) async fn create(client: &Client, of: Letters<'_>) -> Result<(), SinkError> {
     let sql = format!(
         "CREATE TABLE IF NOT EXISTS {} (\"stream\" TEXT, \"shard_id\" TEXT, \"sequence\" TEXT, \"sub_sequence\" BIGINT, \
          \"at\" TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP, \"partition_key\" TEXT, \
@@ -44,33 +50,33 @@ pub(super) async fn create(client: &Client, settings: &Settings) -> Result<(), S
          \"error\" TEXT INDEX OFF STORAGE WITH (columnstore = false), \"table_name\" TEXT, \
          \"payload\" TEXT INDEX OFF STORAGE WITH (columnstore = false), \
          PRIMARY KEY (\"stream\", \"shard_id\", \"sequence\", \"sub_sequence\"))",
-        quoted(settings)
+        of.quoted()
     );
     let created = client.execute(&sql, &[]).await;
-    created.map_err(DbError::cratedb(format!("create table {}", name(settings))))?;
+    created.map_err(DbError::cratedb(format!("create table {}", of.name)))?;
     Ok(())
 }
 
 /// Keeps letters in the table. The client is patient.
-pub(super) async fn keep(
+pub(crate) async fn keep(
     client: &Client,
-    settings: &Settings,
+    of: Letters<'_>,
     shard: &ShardId,
     letters: &[DeadLetter],
 ) -> Result<(), SinkError> {
     let statement = format!(
         "INSERT INTO {} (\"stream\", \"shard_id\", \"sequence\", \"sub_sequence\", \"partition_key\", \"arrived_at\", \
          \"reason\", \"error\", \"table_name\", \"payload\") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        quoted(settings)
+        of.quoted()
     );
     let request = |part: &[usize]| {
-        let rows: Vec<_> = part.iter().map(|at| row(settings, shard, &letters[*at])).collect();
+        let rows: Vec<_> = part.iter().map(|at| row(of, shard, &letters[*at])).collect();
         Bytes::from(json!({ "stmt": statement, "bulk_args": rows }).to_string())
     };
     let mut pauses = patience().build();
     let mut attempts = 0;
     loop {
-        match send(client, &name(settings), portions(letters), request).await? {
+        match send(client, of.name, portions(letters), request).await? {
             Sent::All(fates) => {
                 let refused = fates.into_iter().find_map(|fate| match fate {
                     Fate::Refused(error) => Some(error),
@@ -78,7 +84,7 @@ pub(super) async fn keep(
                 });
                 return match refused {
                     Some(error) => {
-                        let (table, source) = (name(settings), error.into());
+                        let (table, source) = (of.name.to_owned(), error.into());
                         Err(SinkError::LetterRefused { table, source })
                     }
                     None => Ok(()),
@@ -89,10 +95,10 @@ pub(super) async fn keep(
                 let pause = pauses.next().unwrap_or_default();
                 warn!(%error, ?pause, "the table of dead letters is not there; trying again");
                 tokio::time::sleep(pause).await;
-                create(client, settings).await?;
+                create(client, of).await?;
             }
             Sent::Stale(error) => {
-                let what = format!("write into table {}", name(settings));
+                let what = format!("write into table {}", of.name);
                 return Err(DbError::cratedb(what)(error).into());
             }
         }
@@ -116,9 +122,9 @@ fn portions(letters: &[DeadLetter]) -> Vec<Vec<usize>> {
     portions
 }
 
-fn row(settings: &Settings, shard: &ShardId, letter: &DeadLetter) -> Vec<Value> {
+fn row(of: Letters<'_>, shard: &ShardId, letter: &DeadLetter) -> Vec<Value> {
     vec![
-        json!(settings.stream),
+        json!(of.stream),
         json!(shard.as_str()),
         json!(letter.origin.sequence.as_str()),
         json!(letter.sub_sequence),
@@ -126,7 +132,7 @@ fn row(settings: &Settings, shard: &ShardId, letter: &DeadLetter) -> Vec<Value> 
         json!(letter.origin.arrived_at),
         json!(letter.reason.code()),
         json!(letter.error),
-        json!(settings.table),
+        json!(of.table),
         json!(STANDARD.encode(&letter.payload)),
     ]
 }

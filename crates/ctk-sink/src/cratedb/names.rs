@@ -17,33 +17,59 @@ use super::types::Kind;
 use crate::names::with_digest;
 
 /// The column of the message id, and the key of the table.
-pub(super) const MESSAGE_ID: &str = "kinesis_msg_id";
+pub(crate) const MESSAGE_ID: &str = "kinesis_msg_id";
 /// The column of the envelope.
-pub(super) const ENVELOPE: &str = "kinesis";
+pub(crate) const ENVELOPE: &str = "kinesis";
 
 const PREFIX: &str = "payload_";
 
 /// Returns the column of a member.
-pub(super) fn of_member(member: &str) -> String {
+pub(crate) fn of_member(member: &str) -> String {
     let name = of_key(member);
-    let mut bare = name.as_ref();
-    while let Some(rest) = bare.strip_prefix(PREFIX) {
-        bare = rest;
-    }
-    let mut start = bare.chars();
-    let is_system =
-        start.next() == Some('_') && start.next().is_some_and(|c| c.is_ascii_lowercase());
-    if bare == MESSAGE_ID || bare == ENVELOPE || is_system {
+    let bare = bare(&name);
+    if bare == MESSAGE_ID || bare == ENVELOPE || is_system(bare) {
         format!("{PREFIX}{name}")
     } else {
         name.into_owned()
     }
 }
 
+/// Returns the column of a member where there is no envelope.
+pub(crate) fn of_column(member: &str) -> String {
+    let name = of_key(member);
+    if is_system(bare(&name)) { format!("{PREFIX}{name}") } else { name.into_owned() }
+}
+
+/// Returns true for a name that a column may have.
+pub(crate) fn is_column(name: &str) -> bool {
+    !is_system(name) && is_key(name)
+}
+
+/// Returns true for a name that a key of an object may have.
+pub(crate) fn is_key(name: &str) -> bool {
+    !name.is_empty() && !name.contains(is_forbidden)
+}
+
+fn bare(name: &str) -> &str {
+    let mut bare = name;
+    while let Some(rest) = bare.strip_prefix(PREFIX) {
+        bare = rest;
+    }
+    bare
+}
+
+fn is_system(name: &str) -> bool {
+    let mut start = name.chars();
+    start.next() == Some('_') && start.next().is_some_and(|c| c.is_ascii_lowercase())
+}
+
+fn is_forbidden(c: char) -> bool {
+    matches!(c, '.' | '[' | ']' | '\t' | '\n' | '\r')
+}
+
 /// Returns the key of a member within an object.
-pub(super) fn of_key(member: &str) -> Cow<'_, str> {
-    let is_forbidden = |c: char| matches!(c, '.' | '[' | ']' | '\t' | '\n' | '\r');
-    if member.is_empty() || member.contains(is_forbidden) {
+pub(crate) fn of_key(member: &str) -> Cow<'_, str> {
+    if !is_key(member) {
         with_digest(&member.replace(is_forbidden, "_"), member).into()
     } else if ends_like_a_digest(member) {
         with_digest(member, member).into()
@@ -53,7 +79,7 @@ pub(super) fn of_key(member: &str) -> Cow<'_, str> {
 }
 
 /// Returns true for the name of a sibling for values of this kind.
-pub(super) fn is_variant(name: &str, kind: Kind) -> bool {
+pub(crate) fn is_variant(name: &str, kind: Kind) -> bool {
     name.strip_suffix(kind.name().as_ref()).is_some_and(|head| head.ends_with("__"))
 }
 

@@ -74,7 +74,7 @@ pub(super) fn discover(
 }
 
 /// Adds one column or key for a value that has no other place.
-pub(super) fn plan(schema: &mut Schema, missing: &Missing, is_document: bool) {
+pub(crate) fn plan(schema: &mut Schema, missing: &Missing, is_document: bool) {
     let of = match missing.kind.column() {
         // A record as a whole is one value: its members make no columns.
         Type::Object(_) if is_document && missing.path == ["data"] => Type::Ignored(HashMap::new()),
@@ -85,7 +85,7 @@ pub(super) fn plan(schema: &mut Schema, missing: &Missing, is_document: bool) {
 
 /// What was seen at a path.
 #[derive(Debug, Default)]
-struct Seen {
+pub(crate) struct Seen {
     /// The kind of the first value, where the path is new.
     first: Option<Kind>,
     decimals: bool,
@@ -95,7 +95,7 @@ struct Seen {
 
 impl Seen {
     /// Takes a value into account; `known` is the type that the path has.
-    fn see(&mut self, known: Option<&Type>, item: &Item<'_>) {
+    pub(crate) fn see(&mut self, known: Option<&Type>, item: &Item<'_>) {
         if known.is_none() {
             let kind = match Kind::of(item) {
                 // What shows no type decides none; a key cannot be declared for long text.
@@ -147,11 +147,13 @@ impl Seen {
         }
     }
 
-    fn size(&self) -> usize {
+    /// Returns how many columns and keys it asks for.
+    pub(crate) fn size(&self) -> usize {
         usize::from(self.first.is_some()) + self.keys.values().map(Self::size).sum::<usize>()
     }
 
-    fn merge(&mut self, other: Self) {
+    /// Takes what was seen in other rows into account.
+    pub(crate) fn merge(&mut self, other: Self) {
         self.first = self.first.or(other.first);
         self.decimals |= other.decimals;
         self.inexact |= other.inexact;
@@ -170,7 +172,13 @@ impl Seen {
         })
     }
 
-    fn apply(self, schema: &mut Schema, path: &mut Vec<String>, planned: &mut Vec<Vec<String>>) {
+    /// Adds what is new to the schema, and its paths to `planned`.
+    pub(crate) fn apply(
+        self,
+        schema: &mut Schema,
+        path: &mut Vec<String>,
+        planned: &mut Vec<Vec<String>>,
+    ) {
         if schema.get(path).is_none() {
             let Some(kind) = self.kind() else { return };
             schema.insert(path, kind.column());

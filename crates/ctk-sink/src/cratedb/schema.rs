@@ -14,30 +14,30 @@ use crate::SinkError;
 
 /// A column.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Column {
-    pub(super) name: String,
-    pub(super) of: Type,
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) of: Type,
     /// CrateDB makes its values.
-    pub(super) is_generated: bool,
+    pub(crate) is_generated: bool,
     /// CrateDB has a value for it when the row has none.
-    pub(super) has_default: bool,
+    pub(crate) has_default: bool,
     /// Part of the primary key, and without a default: a row must have a value for it.
-    pub(super) is_key: bool,
+    pub(crate) is_key: bool,
 }
 
 /// A table.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Schema {
-    pub(super) columns: Vec<Column>,
+pub(crate) struct Schema {
+    pub(crate) columns: Vec<Column>,
     places: HashMap<String, usize>,
     /// The columns of the primary key.
-    pub(super) key: Vec<String>,
+    pub(crate) key: Vec<String>,
     required: Vec<usize>,
 }
 
 impl Schema {
     /// Reads a table; none when there is none.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         client: &Client,
         schema: &str,
         table: &str,
@@ -109,7 +109,7 @@ impl Schema {
     }
 
     /// Adds a column.
-    pub(super) fn push(&mut self, column: Column) -> usize {
+    pub(crate) fn push(&mut self, column: Column) -> usize {
         let slot = self.columns.len();
         self.places.insert(column.name.clone(), slot);
         if column.is_key {
@@ -120,22 +120,22 @@ impl Schema {
     }
 
     /// Returns the columns without which there is no row.
-    pub(super) fn required(&self) -> &[usize] {
+    pub(crate) fn required(&self) -> &[usize] {
         &self.required
     }
 
     /// Returns how many columns and keys there are.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.columns.iter().map(|column| 1 + column.of.size()).sum()
     }
 
     /// Returns where a column of this name stands.
-    pub(super) fn slot(&self, name: &str) -> Option<usize> {
+    pub(crate) fn slot(&self, name: &str) -> Option<usize> {
         self.places.get(name).copied()
     }
 
     /// Returns the type of a column, or of a key within it.
-    pub(super) fn get(&self, path: &[String]) -> Option<&Type> {
+    pub(crate) fn get(&self, path: &[String]) -> Option<&Type> {
         let (column, keys) = path.split_first()?;
         let mut of = &self.columns[self.slot(column)?].of;
         for key in keys {
@@ -145,7 +145,7 @@ impl Schema {
     }
 
     /// Adds a column, or a key to the object that the path leads to. A path that leads nowhere is left alone.
-    pub(super) fn insert(&mut self, path: &[String], of: Type) {
+    pub(crate) fn insert(&mut self, path: &[String], of: Type) {
         let Some((last, parents)) = path.split_last() else { return };
         let Some((column, keys)) = parents.split_first() else {
             let name = last.clone();

@@ -21,16 +21,18 @@ use crate::SinkError;
 const EXPLAINED: usize = 10;
 
 /// How often an error is waited out that may be the row's or the node's: a minute, about.
-pub(super) const DOUBTS: u32 = 10;
+pub(crate) const DOUBTS: u32 = 10;
 
 /// The code of a key that is there already.
 const DUPLICATE: u32 = 4091;
+/// The code of a key that is to be changed, and is not there.
+const MISSING: u32 = 40411;
 
 /// What became of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     Written,
-    /// Its key was there.
+    /// It was left alone: of a row that is new, the key was there; of a change, it was not.
     Present,
     /// Its key was there, and the table has another one than ours: it may be another row.
     Duplicate,
@@ -39,18 +41,41 @@ pub(super) enum Fate {
 
 /// How a request ended.
 #[derive(Debug)]
-pub(super) enum Sent {
+pub(crate) enum Sent {
     /// Each row, in order.
     All(Vec<Fate>),
     /// The table is not what it was. Some rows may be stored.
     Stale(CrateDbError),
 }
 
+/// What is made of failures without a reason, which are those behind the first ten of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unexplained {
+    /// They are sent again in smaller company, until each has its own.
+    Again,
+    /// Their keys are missing, when those of all others are that failed. A row can only be missing, or fail with all of its shard.
+    AsOthers,
+    /// They count as left alone: somebody looks later.
+    LeftAlone,
+}
+
 /// Sends all rows, which are named by their numbers, from 0 on: each of the groups, or a part of one, in a `request`. Errors name
 /// the table. The client is patient.
-pub(super) async fn send(
+pub(crate) async fn send(
     client: &Client,
     table: &str,
+    groups: Vec<Vec<usize>>,
+    request: impl Fn(&[usize]) -> Bytes,
+) -> Result<Sent, SinkError> {
+    let what = format!("insert into table {table}");
+    send_as(client, what, Unexplained::Again, groups, request).await
+}
+
+/// The same for any statement; errors say `what` could not be done.
+pub(crate) async fn send_as(
+    client: &Client,
+    what: String,
+    unexplained_are: Unexplained,
     groups: Vec<Vec<usize>>,
     request: impl Fn(&[usize]) -> Bytes,
 ) -> Result<Sent, SinkError> {
@@ -65,11 +90,11 @@ pub(super) async fn send(
         }
         match client.bulk(request(&part), part.len()).await {
             Ok(results) => {
-                let again = settle(&part, results, &mut fates, doubts < DOUBTS);
+                let again = settle(&part, results, &mut fates, doubts < DOUBTS, unexplained_are);
                 match again.failure {
                     Some(error) => match error.blame() {
                         Blame::Table => return Ok(Sent::Stale(error.into())),
-                        Blame::User => return Err(failed(table, error.into())),
+                        Blame::User => return Err(DbError::cratedb(what)(error.into()).into()),
                         blame => {
                             doubts += u32::from(blame == Blame::Doubtful);
                             let pause = pauses.next().unwrap_or_default();
@@ -99,14 +124,10 @@ pub(super) async fn send(
                     work.push_front(left.to_vec());
                 }
             },
-            Err(error) => return Err(failed(table, error)),
+            Err(error) => return Err(DbError::cratedb(what)(error).into()),
         }
     }
     Ok(Sent::All(fates.into_iter().map(|fate| fate.unwrap_or_else(unexplained)).collect()))
-}
-
-fn failed(table: &str, error: CrateDbError) -> SinkError {
-    DbError::cratedb(format!("insert into table {table}"))(error).into()
 }
 
 /// Rows to be sent again.
@@ -144,13 +165,23 @@ fn settle(
     results: Vec<RowResult>,
     fates: &mut [Option<Fate>],
     may_doubt: bool,
+    unexplained_are: Unexplained,
 ) -> Again {
     let mut again = Again::default();
+    let is_missing = |error: &RowError| error.code == MISSING;
+    let mut failures = results.iter().filter_map(|result| result.error.as_deref());
+    let are_left_alone = match unexplained_are {
+        Unexplained::Again => false,
+        Unexplained::AsOthers => failures.clone().next().is_some() && failures.all(is_missing),
+        Unexplained::LeftAlone => true,
+    };
     for (row, result) in part.iter().zip(results) {
         fates[*row] = match (result.rowcount, result.error) {
             (1.., _) => Some(Fate::Written),
             (0, _) => Some(Fate::Present),
             (_, Some(error)) if error.code == DUPLICATE => Some(Fate::Duplicate),
+            (_, Some(error)) if error.code == MISSING => Some(Fate::Present),
+            (_, None) if are_left_alone => Some(Fate::Present),
             (_, Some(error)) => match error.blame() {
                 Blame::Row => Some(Fate::Refused(error.to_string())),
                 Blame::Doubtful if !may_doubt => Some(Fate::Refused(error.to_string())),

@@ -25,7 +25,7 @@ use super::{
 use crate::SinkError;
 
 /// How long a table that was there may be missing: a node that starts knows none until it has read its state.
-const STARTING: Duration = Duration::from_secs(30);
+pub(crate) const STARTING: Duration = Duration::from_secs(30);
 
 /// Reads the table; none when there is none. One that `was_there` may be unknown while a node starts, which is no reason to
 /// create it again at once.
@@ -186,7 +186,7 @@ async fn alter(
 }
 
 /// Runs a statement that defines something. What may be the fault of a node is waited out for about a minute.
-async fn define(client: &Client, sql: &str) -> Result<(), CrateDbError> {
+pub(crate) async fn define(client: &Client, sql: &str) -> Result<(), CrateDbError> {
     let mut pauses = patience().build();
     for _ in 0..DOUBTS {
         match client.execute(sql, &[]).await {

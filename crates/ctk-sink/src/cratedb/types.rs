@@ -11,7 +11,7 @@ use crate::kinds::{double, exact_double};
 
 /// What a column, a key or an element holds.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Type {
+pub(crate) enum Type {
     Boolean,
     /// CHAR to BIGINT, by what they hold.
     Integer {
@@ -48,7 +48,7 @@ const BIGINT: Type = Type::Integer { min: i64::MIN + 1, max: i64::MAX - 1 };
 
 impl Type {
     /// Returns the type that `information_schema.columns` names.
-    pub(super) fn of_name(name: &str, precision: Option<u64>, scale: Option<u64>) -> Self {
+    pub(crate) fn of_name(name: &str, precision: Option<u64>, scale: Option<u64>) -> Self {
         if let Some(element) = name.strip_suffix("_array") {
             return Self::Array(Box::new(Self::of_name(element, precision, scale)));
         }
@@ -76,7 +76,7 @@ impl Type {
     }
 
     /// Returns the type of a column that is declared as `NUMERIC(precision, scale)`.
-    pub(super) fn numeric(declared: &str) -> Option<Self> {
+    pub(crate) fn numeric(declared: &str) -> Option<Self> {
         let (arguments, _) = declared.strip_prefix("NUMERIC(")?.split_once(')')?;
         let (precision, scale) = arguments.split_once(',').unwrap_or((arguments, "0"));
         let (precision, scale) = (precision.trim().parse().ok()?, scale.trim().parse().ok()?);
@@ -84,7 +84,7 @@ impl Type {
     }
 
     /// Returns the declaration of a type that we make ([`Kind::column`]).
-    pub(super) fn declare(&self) -> String {
+    pub(crate) fn declare(&self) -> String {
         match self {
             Self::Boolean => "BOOLEAN".into(),
             Self::Integer { .. } => "BIGINT".into(),
@@ -111,7 +111,7 @@ impl Type {
     }
 
     /// Returns true when values that were written for the one are the same in the other. Their keys are compared on their own.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Text { .. }, Self::Text { .. })
             | (Self::Object(_) | Self::Ignored(_), Self::Object(_) | Self::Ignored(_)) => true,
@@ -121,7 +121,7 @@ impl Type {
     }
 
     /// Returns the same type, but objects without the keys that are planned for them.
-    pub(super) fn without_keys(&self) -> Self {
+    pub(crate) fn without_keys(&self) -> Self {
         match self {
             Self::Object(_) => Self::Object(HashMap::new()),
             Self::Array(element) => Self::Array(Box::new(element.without_keys())),
@@ -130,7 +130,7 @@ impl Type {
     }
 
     /// Returns the keys of an object, or of the objects of an array.
-    pub(super) fn keys(&self) -> Option<&HashMap<String, Self>> {
+    pub(crate) fn keys(&self) -> Option<&HashMap<String, Self>> {
         match self {
             Self::Object(keys) | Self::Ignored(keys) => Some(keys),
             Self::Array(element) => element.keys(),
@@ -139,12 +139,12 @@ impl Type {
     }
 
     /// Returns how many keys there are, those of inner objects included.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.keys().map_or(0, |keys| keys.values().map(|of| 1 + of.size()).sum())
     }
 
     /// Returns what is in an array, however deep; of others, themselves.
-    pub(super) fn element(&self) -> &Self {
+    pub(crate) fn element(&self) -> &Self {
         match self {
             Self::Array(element) => element.element(),
             other => other,
@@ -152,7 +152,7 @@ impl Type {
     }
 
     /// Returns the same to be changed.
-    pub(super) fn keys_mut(&mut self) -> Option<&mut HashMap<String, Self>> {
+    pub(crate) fn keys_mut(&mut self) -> Option<&mut HashMap<String, Self>> {
         match self {
             Self::Object(keys) | Self::Ignored(keys) => Some(keys),
             Self::Array(element) => element.keys_mut(),
@@ -163,7 +163,7 @@ impl Type {
 
 /// What a value is, as far as columns are made for it; variant columns are named after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     One(Scalar),
     /// More text than an index takes.
     LongText,
@@ -176,7 +176,7 @@ pub(super) enum Kind {
 
 /// The kinds of values, and of the elements of arrays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scalar {
+pub(crate) enum Scalar {
     Bool,
     Bigint,
     Double,
@@ -189,7 +189,7 @@ const LONGEST_TERM: usize = 32_766;
 
 impl Kind {
     /// Returns the kind of a value; none for null.
-    pub(super) fn of(item: &Item<'_>) -> Option<Self> {
+    pub(crate) fn of(item: &Item<'_>) -> Option<Self> {
         Some(match item {
             Item::Null => return None,
             Item::Bytes(_) => Self::Binary,
@@ -200,7 +200,7 @@ impl Kind {
     }
 
     /// Returns the type of a column or key that is made for it.
-    pub(super) fn column(self) -> Type {
+    pub(crate) fn column(self) -> Type {
         match self {
             Self::One(scalar) => scalar.column(),
             Self::LongText | Self::Binary | Self::Json => Type::Text { is_long: true },
@@ -209,7 +209,7 @@ impl Kind {
     }
 
     /// Returns the name as variants have it.
-    pub(super) fn name(self) -> Cow<'static, str> {
+    pub(crate) fn name(self) -> Cow<'static, str> {
         match self {
             Self::One(scalar) => scalar.name().into(),
             Self::LongText => "longtext".into(),
@@ -243,7 +243,7 @@ impl Scalar {
 }
 
 /// Returns true when an index does not take the text. Escapes make it longer as JSON than it is.
-pub(super) fn is_long(text: Text<'_>) -> bool {
+pub(crate) fn is_long(text: Text<'_>) -> bool {
     text.most_bytes() > LONGEST_TERM && text.plain().len() > LONGEST_TERM
 }
 

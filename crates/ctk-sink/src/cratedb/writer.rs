@@ -24,7 +24,7 @@ use super::{
     Settings,
     chunk::{Chunk, Encoded, encode, encode_and_plan},
     known::Known,
-    letters,
+    letters::{self, Letters},
     rows::Conflict,
     send::{Fate, Sent, send},
     table,
@@ -111,8 +111,10 @@ impl Writer {
         let Settings { dead_letters, stream, table, .. } = &self.settings;
         let shard = chunk.parts[part].delivery.changes.shard();
         if dead_letters.keep(letters, stream, shard, table)? == Keep::InTable {
-            self.letters.get_or_try_init(|| letters::create(&self.client, &self.settings)).await?;
-            letters::keep(&self.client, &self.settings, shard, letters).await?;
+            let name = format!("{table}_dead_letters");
+            let of = Letters { schema: &self.settings.schema, name: &name, stream, table };
+            self.letters.get_or_try_init(|| letters::create(&self.client, of)).await?;
+            letters::keep(&self.client, of, shard, letters).await?;
         }
         committed[part].dead_lettered += letters.len() as u64;
         Ok(())

@@ -4,7 +4,9 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use ctk_decode::{DecodeOptions, Decoder};
 use ctk_flow::{Decode, Ledger, Run, Totals};
-use ctk_kinesis::{KinesisConfig, KinesisSource, Saved, StartAt, config::Checkpointer};
+use ctk_kinesis::{
+    Dump, DumpSource, KinesisConfig, KinesisSource, Saved, StartAt, config::Checkpointer,
+};
 use ctk_sink::envelope::Envelope;
 use ctk_url::{SourceUrl, TargetUrl};
 use tokio::time::Instant;
@@ -15,6 +17,7 @@ use crate::{
     exit::CommandError,
     prepared::Prepared,
     recipe, signals,
+    source::AnySource,
     ui::{Ui, count, progress::Progress, thousands},
 };
 
@@ -22,11 +25,18 @@ use crate::{
 pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, CommandError> {
     let now = chrono::Utc::now().timestamp_millis();
     let mut config = KinesisConfig::from_url(&SourceUrl::parse(&arguments.source)?, now)?;
+    if arguments.follow && config.file.is_some() {
+        return Err(CommandError::usage(
+            "--follow is for streams, and this address names a dump file",
+        )
+        .hint("leave it out; what is appended to the file is read by the next run".to_owned()));
+    }
     if arguments.once || arguments.follow {
         config.once = arguments.once;
     }
     let is_change_data = config.decode.format.is_change_data();
     let recipe = recipe::read(arguments.transformation.as_deref(), is_change_data)?;
+    let dump = Dump::find(&config).await?;
     let mut target = Prepared::new(&target_url(&arguments)?, &config, &arguments, &recipe).await?;
 
     // From here on a signal ends the run in the usual way.
@@ -37,7 +47,7 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
         // Neither a stream nor a consumer is made.
         (config.create, config.fan_out) = (None, None);
     }
-    let opened = KinesisSource::open(&config, target.saved.clone(), now);
+    let opened = AnySource::open(&config, dump, target.saved.clone(), now);
     let interrupted = || Ok(ExitCode::from(received.exit_code().unwrap_or_default()));
     let mut source = tokio::select! {
         opened = opened => opened?,
@@ -60,7 +70,8 @@ pub(super) async fn run(arguments: LoadArgs, ui: &Ui) -> Result<ExitCode, Comman
     if config.checkpoint.checkpointer == Checkpointer::None {
         note_that_nothing_is_remembered(&config, ui);
     }
-    if !is_change_data && config.decode.envelope == ctk_kinesis::config::Envelope::None {
+    let has_no_key = config.decode.envelope == ctk_kinesis::config::Envelope::None;
+    if has_no_key && !is_change_data {
         ui.note(
             "envelope=none: rows have no key, so a record that is read again becomes another row",
         );
@@ -144,6 +155,8 @@ fn decode_options(config: &KinesisConfig) -> DecodeOptions {
             Format::DynamoDb => ctk_decode::Format::DynamoDb,
         },
         compression: match config.decode.compression {
+            // What comes of a file is expanded.
+            _ if config.file.is_some() => ctk_decode::Compression::None,
             Compression::Auto => ctk_decode::Compression::Auto,
             Compression::None => ctk_decode::Compression::None,
         },
@@ -164,7 +177,7 @@ fn note_that_nothing_is_remembered(config: &KinesisConfig, ui: &Ui) {
     ui.note(&format!(
         "no checkpointer: the next run starts with {} again, and rows that are there already stay as they are; \
          add checkpointer=target to the source address to go on from where this one ends",
-        start(&config.start)
+        if config.file.is_some() { "the first line".to_owned() } else { start(&config.start) }
     ));
 }
 
@@ -187,12 +200,36 @@ fn check_parts<'a>(
 
 /// Says what a run would do.
 fn dry_run(
-    source: &KinesisSource,
+    source: &AnySource,
     config: &KinesisConfig,
     fan_out: Option<String>,
     target: &Prepared,
     ui: &Ui,
 ) -> Result<ExitCode, CommandError> {
+    let (reading, known) = match source {
+        AnySource::Stream(source) => of_stream(source, config, fan_out, target),
+        AnySource::File(source) => of_file(source),
+    };
+    let text = format!(
+        "{reading}target:      {}\ncheckpoints: {}\nnothing was read, nothing was written\n",
+        target.describe(),
+        if target.remembers() {
+            format!("namespace {}, {known} known", config.checkpoint.name)
+        } else {
+            "none".to_owned()
+        },
+    );
+    ui.result(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What would be read of a stream, and how much of it is known.
+fn of_stream(
+    source: &KinesisSource,
+    config: &KinesisConfig,
+    fan_out: Option<String>,
+    target: &Prepared,
+) -> (String, String) {
     let fan_out = fan_out.map(|name| {
         format!(
             "reading:     sent to the consumer {name}, which would be registered if it is missing\n"
@@ -202,23 +239,32 @@ fn dry_run(
     let closed = shards.iter().filter(|shard| shard.closed).count() as u64;
     let known = shards.iter().filter(|shard| target.saved.contains_key(&shard.id)).count() as u64;
     let text = format!(
-        "stream:      {} ({}, {} of them closed)\n{}start:       {}\nends:        {}\ntarget:      {}\ncheckpoints: {}\n\
-         nothing was read, nothing was written\n",
+        "stream:      {} ({}, {} of them closed)\n{}start:       {}\nends:        {}\n",
         stream.arn,
         count(shards.len() as u64, "shard"),
         thousands(closed),
         fan_out.unwrap_or_default(),
         start(&config.start),
         if config.once { "when all that is there now is read" } else { "when it is interrupted" },
-        target.describe(),
-        if target.remembers() {
-            format!("namespace {}, {} known", config.checkpoint.name, count(known, "shard"))
+    );
+    (text, count(known, "shard"))
+}
+
+/// What would be read of a file, and how much of it is known.
+fn of_file(source: &DumpSource) -> (String, String) {
+    let (dump, done) = (source.dump(), source.lines_done());
+    let text = format!(
+        "file:        {} ({}, {})\nstart:       {}\nends:        with the file\n",
+        dump.path.display(),
+        dump.compression,
+        indicatif::HumanBytes(dump.size),
+        if done == 0 {
+            "the first line".to_owned()
         } else {
-            "none".to_owned()
+            format!("behind line {}", thousands(done))
         },
     );
-    ui.result(&text)?;
-    Ok(ExitCode::SUCCESS)
+    (text, count(done, "line"))
 }
 
 /// Where shards begin that no checkpoint knows, in words.

@@ -8,6 +8,10 @@ use ctk_flow::ShardId;
 use ctk_kinesis::Saved;
 use ctk_sink::{
     SinkError,
+    cdc::{
+        ChangeTarget,
+        cratedb::{self, Settings as ChangesSettings},
+    },
     cratedb::{CrateDbSink, Settings, config::CrateDbAddress},
     dead_letters::DeadLetters,
     envelope::Envelope,
@@ -39,7 +43,7 @@ impl Prepared {
         let failed = || DbError::cratedb("connect to the target");
         let client = Client::new(&address.connection).map_err(failed())?;
         client.check_version().await.map_err(failed())?;
-        if !address.table.create_table {
+        if self.changes.is_none() && !address.table.create_table {
             let sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_name = ?";
             let found = client
                 .execute(sql, &[self.schema.as_str().into(), self.table.as_str().into()])
@@ -68,9 +72,13 @@ impl Prepared {
     ) -> Result<(AnyTarget, HashMap<ShardId, Saved>), CommandError> {
         let client =
             Client::new(&address.connection).map_err(DbError::cratedb("connect to the target"))?;
+        if self.changes.is_some() {
+            let beside = (identity, dead_letters);
+            return self.open_changes(address, client, rows.stream, beside).await;
+        }
         let settings = Settings {
-            schema: self.schema,
-            table: self.table,
+            schema: self.schema.clone(),
+            table: self.table.clone(),
             stream: rows.stream.to_owned(),
             envelope: rows.envelope,
             is_document: rows.is_document,
@@ -86,24 +94,75 @@ impl Prepared {
             dead_letters,
         };
         let interval = self.checkpoint.interval;
-        let Some(namespace) = self.namespace else {
+        let Some(namespace) = &self.namespace else {
             let store = MemoryStore::new(rows.stream);
             let sink = CrateDbSink::start(client, settings);
             let target = AnyTarget::CrateDbAlone(WriteThenSave::start(sink, store, interval));
             return Ok((target, self.saved));
         };
-        let lease = (heartbeat(interval) * HEARTBEATS).max(LEAST_LEASE);
+        let (store, saved) = self.open_store(&client, namespace, identity).await?;
+        let sink = CrateDbSink::start(client, settings);
+        Ok((AnyTarget::CrateDb(WriteThenSave::start(sink, store, interval)), saved))
+    }
+
+    /// Opens it for change data.
+    async fn open_changes(
+        self,
+        address: CrateDbAddress,
+        client: Client,
+        stream: &str,
+        (identity, dead_letters): (StreamIdentity, DeadLetters),
+    ) -> Result<(AnyTarget, HashMap<ShardId, Saved>), CommandError> {
+        let Some(changes) = self.changes.clone() else { return Err(SinkError::Gone.into()) };
+        let interval = self.checkpoint.interval;
+        let settings = ChangesSettings {
+            stream: stream.to_owned(),
+            namespace: changes.namespace.clone(),
+            letters_schema: self.schema.clone(),
+            checkpoint_schema: self.checkpoint.schema.clone(),
+            shards: address.shards,
+            replicas: address.replicas,
+            batch_rows: address.table.batch_rows,
+            batch_bytes: address.table.batch_bytes,
+            connections: address.connections,
+        };
+        let opened = match &self.namespace {
+            Some(namespace) => Some(self.open_store(&client, namespace, identity).await?),
+            None => None,
+        };
+        let wanted = changes.settings(stream, &address.table, dead_letters);
+        let started = cratedb::start(client, settings, wanted, &address.table).await?;
+        let (sink, knowledge) = started;
+        Ok(match opened {
+            Some((store, saved)) => {
+                let target = WriteThenSave::start(sink, store, interval);
+                (AnyTarget::CrateDbChanges(ChangeTarget::new(target, knowledge)), saved)
+            }
+            None => {
+                let target = WriteThenSave::start(sink, MemoryStore::new(stream), interval);
+                (AnyTarget::CrateDbChangesAlone(ChangeTarget::new(target, knowledge)), self.saved)
+            }
+        })
+    }
+
+    /// Opens the table of checkpoints, and returns how far earlier runs came by now.
+    async fn open_store(
+        &self,
+        client: &Client,
+        namespace: &str,
+        identity: StreamIdentity,
+    ) -> Result<(CrateDbStore, HashMap<ShardId, Saved>), CommandError> {
+        let lease = (heartbeat(self.checkpoint.interval) * HEARTBEATS).max(LEAST_LEASE);
         let patient = client.clone().patient();
         let schema = &self.checkpoint.schema;
         if !self.outdated.is_empty() {
             ctk_checkpoint::cratedb::delete(&patient, schema, &self.outdated).await?;
         }
         let store =
-            CrateDbStore::open(&patient, schema, &namespace, identity, lease, self.take_over)
+            CrateDbStore::open(&patient, schema, namespace, identity, lease, self.take_over)
                 .await?;
         // Another run may have moved on while this one waited for it.
         let saved = store.load().await?.into_iter().map(saved).collect();
-        let sink = CrateDbSink::start(client, settings);
-        Ok((AnyTarget::CrateDb(WriteThenSave::start(sink, store, interval)), saved))
+        Ok((store, saved))
     }
 }

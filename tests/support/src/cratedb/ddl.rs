@@ -1,4 +1,4 @@
-//! CREATE TABLE and ALTER TABLE ADD COLUMN.
+//! CREATE TABLE and ALTER TABLE.
 
 use super::{
     error::Error,
@@ -22,14 +22,8 @@ const SETTINGS: [&str; 8] = [
 /// Makes a table of its definition.
 pub(super) fn create(schema: &str, statement: &Create) -> Result<Table, Error> {
     let name = &statement.table.table;
-    for name in [schema, name] {
-        // https://cratedb.com/docs/crate/reference/en/latest/general/ddl/create-table.html#naming-restrictions
-        let is_forbidden = |one: char| "\\/*?\"<>|,#.".contains(one) || one.is_whitespace();
-        if name.contains(is_forbidden) || name.len() > 255 || name.starts_with('_') {
-            let message = format!("InvalidRelationName[Relation name \"{name}\" is invalid.]");
-            return Err(Error { code: 4002, message });
-        }
-    }
+    check_name(schema)?;
+    check_name(name)?;
     let mut table = Table::new(schema, name, Policy::Strict);
     set_properties(&mut table, &statement.properties)?;
     for definition in &statement.columns {
@@ -69,6 +63,72 @@ pub(super) fn create(schema: &str, statement: &Create) -> Result<Table, Error> {
     table.shards = statement.shards.unwrap_or(table.shards);
     check_total(&table)?;
     Ok(table)
+}
+
+/// Refuses the name of a table or schema
+/// (<https://cratedb.com/docs/crate/reference/en/latest/general/ddl/create-table.html#naming-restrictions>).
+pub(super) fn check_name(name: &str) -> Result<(), Error> {
+    let is_forbidden = |one: char| "\\/*?\"<>|,#.".contains(one) || one.is_whitespace();
+    if name.contains(is_forbidden) || name.len() > 255 || name.starts_with('_') {
+        let message = format!("InvalidRelationName[Relation name \"{name}\" is invalid.]");
+        return Err(Error { code: 4002, message });
+    }
+    Ok(())
+}
+
+/// Drops columns or keys of objects, all or none. What the primary key or the place of rows depends on stays, and so does the last
+/// column.
+pub(super) fn drop_columns(table: &mut Table, paths: &[Path]) -> Result<(), Error> {
+    for path in paths {
+        table.find(path)?;
+        let is_needed = |other: &Path| other.starts_with(path);
+        if table.keys.iter().chain(&table.partitioned_by).chain(&table.clustered_by).any(is_needed)
+        {
+            return Err(Error::sql(format!(
+                "Dropping column: {} which is part of the PRIMARY KEY, PARTITIONED BY or CLUSTERED BY is not allowed",
+                display(path)
+            )));
+        }
+    }
+    let columns = paths.iter().filter(|path| path.len() == 1).count();
+    if columns >= table.columns.columns.len() {
+        return Err(Error::sql("Dropping all columns of a table is not allowed"));
+    }
+    for path in paths {
+        table.drop_column(path);
+    }
+    Ok(())
+}
+
+/// Gives a column, or a key of an object, another name.
+pub(super) fn rename_column(table: &mut Table, from: &Path, to: &Path) -> Result<(), Error> {
+    table.find(from)?;
+    let (Some((_, parents)), Some((new, others))) = (from.split_last(), to.split_last()) else {
+        return Err(Error::sql("Cannot rename a column to nothing"));
+    };
+    if parents != others {
+        return Err(Error::sql("Cannot rename a column to be of another object"));
+    }
+    match parents {
+        [] => check_column_name(new)?,
+        _ if new.contains(['.', '[', ']']) => return Err(Error::column_name(new)),
+        _ => {}
+    }
+    if table.find(to).is_ok_and(|(_, kind)| !matches!(kind, Type::Undefined)) {
+        return Err(Error::sql(format!(
+            "Cannot rename column to a name that is in use: {}",
+            display(to)
+        )));
+    }
+    table.rename_column(from, new);
+    let paths =
+        table.keys.iter_mut().chain(&mut table.partitioned_by).chain(&mut table.clustered_by);
+    for path in paths.filter(|path| path.starts_with(from)) {
+        if let Some(name) = path.get_mut(from.len() - 1) {
+            name.clone_from(new);
+        }
+    }
+    Ok(())
 }
 
 /// Adds columns, all or none.

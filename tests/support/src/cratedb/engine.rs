@@ -196,6 +196,30 @@ impl Engine {
                 ddl::add_columns(self.table(&name, &schema)?, &columns)?;
                 Ok(Answer::Count(-1))
             }
+            Statement::DropColumns(name, columns) => {
+                ddl::drop_columns(self.table(&name, &schema)?, &columns)?;
+                Ok(Answer::Count(-1))
+            }
+            Statement::RenameColumn { table, from, to } => {
+                ddl::rename_column(self.table(&table, &schema)?, &from, &to)?;
+                Ok(Answer::Count(-1))
+            }
+            Statement::Rename { table, to } => {
+                let from = full(&table, &schema);
+                let key = (from.0.clone(), to);
+                if !self.tables.contains_key(&from) {
+                    return Err(self.unknown(&table, &schema, state));
+                }
+                ddl::check_name(&key.1)?;
+                if self.tables.contains_key(&key) {
+                    return Err(Error::table_exists(&key.0, &key.1));
+                }
+                if let Some(mut renamed) = self.tables.remove(&from) {
+                    renamed.name.clone_from(&key.1);
+                    self.tables.insert(key, renamed);
+                }
+                Ok(Answer::Count(-1))
+            }
             Statement::Drop { table, if_exists } => {
                 let removed = self.tables.remove(&full(&table, &schema));
                 match removed {

@@ -75,9 +75,30 @@ impl Parser<'_> {
         }
         if self.words(&["alter", "table"]) {
             let table = self.name()?;
-            return Ok(Statement::AddColumns(table, self.list(Self::added)?));
+            return self.altered(table);
         }
         Err(self.unexpected())
+    }
+
+    /// What comes behind ALTER TABLE and the name.
+    fn altered(&mut self, table: Name) -> Result<Statement, Error> {
+        if self.words(&["rename", "to"]) {
+            return Ok(Statement::Rename { table, to: self.identifier()? });
+        }
+        if self.words(&["rename", "column"]) {
+            let from = self.path()?;
+            self.expect_word("to")?;
+            return Ok(Statement::RenameColumn { table, from, to: self.path()? });
+        }
+        if self.is_word(0, "drop") {
+            let dropped = |parser: &mut Self| {
+                parser.expect_word("drop")?;
+                parser.word("column");
+                parser.path()
+            };
+            return Ok(Statement::DropColumns(table, self.list(dropped)?));
+        }
+        Ok(Statement::AddColumns(table, self.list(Self::added)?))
     }
 
     /// `ADD COLUMN "a" TYPE`; there is no IF NOT EXISTS.

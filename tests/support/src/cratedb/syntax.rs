@@ -19,6 +19,9 @@ pub(super) enum Statement {
     ShowCreate(Name),
     Create(Create),
     AddColumns(Name, Vec<Definition>),
+    DropColumns(Name, Vec<Path>),
+    RenameColumn { table: Name, from: Path, to: Path },
+    Rename { table: Name, to: String },
     Drop { table: Name, if_exists: bool },
     Refresh(Name),
     Insert(Insert),
@@ -192,6 +195,9 @@ impl Statement {
             Self::Select(select) => select.from.as_ref().unwrap_or(&NONE),
             Self::ShowCreate(name)
             | Self::AddColumns(name, _)
+            | Self::DropColumns(name, _)
+            | Self::RenameColumn { table: name, .. }
+            | Self::Rename { table: name, .. }
             | Self::Drop { table: name, .. }
             | Self::Refresh(name)
             | Self::Delete(name, _) => name,

@@ -153,6 +153,44 @@ impl Table {
         }
     }
 
+    /// Drops a column or a key, and its values.
+    pub(super) fn drop_column(&mut self, path: &[Box<str>]) {
+        let place = path.first().and_then(|first| self.columns.place(first));
+        let (Some(place), Some((name, _))) = (place, path.split_last()) else { return };
+        if let Some(members) = self.columns.around(path) {
+            members.remove(name);
+        }
+        self.change_rows(|values| match path {
+            [_] => drop(values.remove(place)),
+            [_, keys @ ..] => values[place].remove(keys),
+            [] => {}
+        });
+    }
+
+    /// Gives a column or a key another name.
+    pub(super) fn rename_column(&mut self, path: &[Box<str>], new: &str) {
+        let place = path.first().and_then(|first| self.columns.place(first));
+        let (Some(place), Some((name, _))) = (place, path.split_last()) else { return };
+        if let Some(members) = self.columns.around(path) {
+            members.rename(name, new);
+        }
+        if let [_, keys @ ..] = path {
+            self.change_rows(|values| values[place].rename(keys, new));
+        }
+    }
+
+    fn change_rows(&mut self, change: impl Fn(&mut Vec<Value>)) {
+        let columns = self.columns.columns.len() + 1;
+        for row in self.slots.iter_mut().flat_map(|slot| [&mut slot.live, &mut slot.seen]).flatten()
+        {
+            let mut values = row.values.to_vec();
+            values.resize(columns.max(values.len()), Value::Null);
+            change(&mut values);
+            *row =
+                Arc::new(Row { sequence: row.sequence, id: row.id.clone(), values: values.into() });
+        }
+    }
+
     /// Lets a search see what was written.
     pub(super) fn refresh(&mut self) {
         for slot in self.dirty.drain(..) {

@@ -153,6 +153,31 @@ impl Members {
         self.columns.push(column);
     }
 
+    /// Returns the columns or keys among which the end of a path stands.
+    pub(super) fn around(&mut self, path: &[Box<str>]) -> Option<&mut Self> {
+        match path {
+            [] | [_] => Some(self),
+            [first, rest @ ..] => self.get_mut(first)?.kind.members_mut()?.around(rest),
+        }
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.columns.retain(|column| *column.name != *name);
+        self.find_places();
+    }
+
+    pub(super) fn rename(&mut self, name: &str, new: &str) {
+        if let Some(column) = self.get_mut(name) {
+            column.name = new.into();
+        }
+        self.find_places();
+    }
+
+    fn find_places(&mut self) {
+        let names = self.columns.iter().enumerate();
+        self.places = names.map(|(place, column)| (column.name.clone(), place)).collect();
+    }
+
     pub(super) fn place(&self, name: &str) -> Option<usize> {
         self.places.get(name).copied()
     }

@@ -61,6 +61,36 @@ impl Value {
         }
     }
 
+    /// Removes the member at the end of a path, also from the objects of an array.
+    pub(super) fn remove(&mut self, path: &[Box<str>]) {
+        match (self, path) {
+            (Self::Array(items), _) => items.iter_mut().for_each(|item| item.remove(path)),
+            (Self::Object(members), [name]) => members.retain(|(key, _)| key != name),
+            (Self::Object(members), [first, rest @ ..]) => {
+                let inner = members.iter_mut().filter(|(key, _)| key == first);
+                inner.for_each(|(_, value)| value.remove(rest));
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives the same member another name.
+    pub(super) fn rename(&mut self, path: &[Box<str>], new: &str) {
+        match (self, path) {
+            (Self::Array(items), _) => items.iter_mut().for_each(|item| item.rename(path, new)),
+            (Self::Object(members), [first, rest @ ..]) => {
+                for (key, value) in members.iter_mut().filter(|(key, _)| key == first) {
+                    if rest.is_empty() {
+                        *key = new.into();
+                    } else {
+                        value.rename(rest, new);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "comparing with a float is done among floats")]
     pub(super) fn as_float(&self) -> Option<f64> {
         match self {

@@ -124,7 +124,7 @@ async fn columns_that_the_server_fills_are_told() {
         Column { nullable: false, is_key: true, ..number("b") },
         Column { is_key: true, ..filled(number("a")) },
         Column { has_default: true, is_generated: true, ..number("g") },
-        Column { is_generated: true, ..filled(number("i")) },
+        Column { is_generated: true, is_identity: true, ..filled(number("i")) },
         filled(number("j")),
         Column { nullable: false, ..text("n") },
         Column { has_default: true, ..text("d") },

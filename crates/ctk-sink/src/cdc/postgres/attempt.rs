@@ -9,7 +9,11 @@ use ctk_flow::Committed;
 use super::{PgHolds, PgStore, Places};
 use crate::{
     SinkError,
-    cdc::{engine::Engine, settings::ChangeSettings, target::ChangeTarget},
+    cdc::{
+        engine::Engine,
+        settings::ChangeSettings,
+        target::{ChangeTarget, Knowledge},
+    },
     config::TableConfig,
     envelope::Envelope,
     group::{Delivery, Grouped, Limits},
@@ -44,7 +48,7 @@ pub async fn start(
     let work = OfChanges { engine, places, holder };
     let writer = PgWriter::new(config.clone(), connection, work);
     let grouped = Grouped::start(vec![writer], Envelope::None, limits);
-    Ok(ChangeTarget::new(grouped, settled, known))
+    Ok(ChangeTarget::new(grouped, Knowledge { settled, known }))
 }
 
 #[derive(Debug)]

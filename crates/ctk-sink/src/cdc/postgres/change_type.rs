@@ -1,7 +1,6 @@
 //! A column that gets another type: only if each of its values can be kept.
 
 use ctk_db::{
-    DbError,
     postgres::{Connection, Kind, Table, Type},
     quote,
 };

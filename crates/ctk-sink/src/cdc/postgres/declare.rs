@@ -9,13 +9,12 @@ use crate::cdc::store::NewColumn;
 pub(super) fn type_name(kind: ColumnKind) -> String {
     let name = match kind {
         ColumnKind::Bool => "BOOLEAN",
-        ColumnKind::Integer { bits: 0..=8, .. } => "SMALLINT",
-        ColumnKind::Integer { bits: 0..=16, signed: true } => "SMALLINT",
-        ColumnKind::Integer { bits: 0..=16, signed: false } => "INTEGER",
-        ColumnKind::Integer { bits: 0..=32, signed: true } => "INTEGER",
-        ColumnKind::Integer { bits: 0..=32, signed: false } => "BIGINT",
-        ColumnKind::Integer { signed: true, .. } => "BIGINT",
-        ColumnKind::Integer { signed: false, .. } => "NUMERIC(20, 0)",
+        ColumnKind::Integer { bits, signed } => match (bits, signed) {
+            (0..=8, _) | (9..=16, true) => "SMALLINT",
+            (9..=16, false) | (17..=32, true) => "INTEGER",
+            (17..=32, false) | (33.., true) => "BIGINT",
+            (33.., false) => "NUMERIC(20, 0)",
+        },
         ColumnKind::Numeric { precision: Some(precision @ 1..=1000), scale } => {
             // A scale beyond the precision is allowed since PostgreSQL 15 only.
             return if scale <= precision {

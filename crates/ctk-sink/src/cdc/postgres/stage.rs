@@ -9,29 +9,54 @@ use crate::cdc::store::{Op, Open, TargetTable, Write};
 #[derive(Debug, Default)]
 pub(super) struct Stages(Vec<Option<Made>>);
 
-/// What one was made for.
-#[derive(Debug, PartialEq, Eq)]
+/// One of them.
+#[derive(Debug)]
 struct Made {
+    of: Of,
+    /// Rows that went through it since it was emptied.
+    rows: usize,
+}
+
+/// What it was made for.
+#[derive(Debug, PartialEq, Eq)]
+struct Of {
     table: TargetTable,
     columns: Vec<String>,
     has_old_keys: bool,
 }
 
+/// One that is used.
+#[derive(Clone, Debug)]
+pub(super) struct Stage {
+    pub(super) name: String,
+    /// What makes or empties it, if that is needed.
+    pub(super) prepare: Option<String>,
+    /// The number of the first row: there may be others before it, of which nobody asks any more.
+    pub(super) first: usize,
+}
+
+/// Rows that may stay in one: to pass over them costs less than to empty it.
+const STAY: usize = 500;
+
 impl Stages {
-    /// Returns the name of the one to use, and what makes or empties it.
-    pub(super) fn of(&mut self, table: &Open<PgHolds>, write: &Write<'_>) -> (String, String) {
+    /// Returns the one to use.
+    pub(super) fn of(&mut self, table: &Open<PgHolds>, write: &Write<'_>) -> Stage {
         let columns = write.slots.iter().map(|slot| table.columns[*slot].name.clone()).collect();
-        let made = Made { table: table.name.clone(), columns, has_old_keys: write.op == Op::Move };
+        let of = Of { table: table.name.clone(), columns, has_old_keys: write.op == Op::Move };
         let name = |place| format!("pg_temp.ctk_rows_{place}");
-        if let Some(place) = self.0.iter().position(|other| other.as_ref() == Some(&made)) {
+        let all = self.0.iter_mut().enumerate();
+        let mut found = all.filter_map(|(place, made)| Some((place, made.as_mut()?)));
+        if let Some((place, made)) = found.find(|(_, made)| made.of == of) {
             let name = name(place);
-            let sql = format!("TRUNCATE {name}");
-            return (name, sql);
+            let prepare = (made.rows > STAY).then(|| format!("TRUNCATE {name}"));
+            let first = if prepare.is_some() { 0 } else { made.rows };
+            made.rows = first + write.rows.len();
+            return Stage { name, prepare, first };
         }
         let place = self.0.len();
-        let sql = create_sql(place, &made, table.key.len());
-        self.0.push(Some(made));
-        (name(place), sql)
+        let prepare = Some(create_sql(place, &of, table.key.len()));
+        self.0.push(Some(Made { of, rows: write.rows.len() }));
+        Stage { name: name(place), prepare, first: 0 }
     }
 
     /// Forgets them, since a table has changed. They stay until the end.
@@ -41,7 +66,7 @@ impl Stages {
 }
 
 /// Returns what makes a table with a number for each row, and a column for each cell, of the type of the column that it goes to.
-fn create_sql(place: usize, made: &Made, keys: usize) -> String {
+fn create_sql(place: usize, made: &Of, keys: usize) -> String {
     let mut columns = vec!["0 AS n".to_owned()];
     columns.extend(
         (0..).zip(&made.columns).map(|(at, name): (usize, _)| format!("{} AS c{at}", quote(name))),

@@ -7,7 +7,7 @@ use std::{collections::HashSet, ops::Range};
 
 use ctk_db::quote;
 
-use super::{PgHolds, quoted};
+use super::{PgHolds, quoted, stage::Stage};
 use crate::cdc::store::{Layout, Op, Open, TargetTable, Write};
 
 /// Tables that do not take `ON CONFLICT`: of another server, with rules, or with a key that is checked at the end.
@@ -33,6 +33,8 @@ impl Conflicts {
 pub(super) struct Statements<'a> {
     table: String,
     stage: String,
+    /// The number of the first row.
+    first: usize,
     open: &'a Open<PgHolds>,
     /// The columns, quoted, and whether they are part of the key.
     columns: Vec<String>,
@@ -41,11 +43,12 @@ pub(super) struct Statements<'a> {
 }
 
 impl<'a> Statements<'a> {
-    pub(super) fn new(open: &'a Open<PgHolds>, write: &'a Write<'_>, stage: &str) -> Self {
+    pub(super) fn new(open: &'a Open<PgHolds>, write: &'a Write<'_>, stage: &Stage) -> Self {
         let columns = write.slots.iter().map(|slot| quote(&open.columns[*slot].name)).collect();
         Self {
             table: quoted(&open.name),
-            stage: stage.to_owned(),
+            stage: stage.name.clone(),
+            first: stage.first,
             open,
             columns,
             slots: &write.slots,
@@ -105,7 +108,7 @@ impl<'a> Statements<'a> {
             self.overriding(),
             cells.join(", "),
             self.stage,
-            within(rows)
+            self.within(rows)
         )
     }
 
@@ -121,7 +124,7 @@ impl<'a> Statements<'a> {
         if sets.is_empty() {
             return insert;
         }
-        let (same, within) = (self.same("t", 'c'), within(rows));
+        let (same, within) = (self.same("t", 'c'), self.within(rows));
         format!(
             "UPDATE {table} AS t SET {sets} FROM {stage} AS s WHERE {same} AND {within}{which}; {insert}"
         )
@@ -147,7 +150,7 @@ impl<'a> Statements<'a> {
                 self.table,
                 self.stage,
                 self.same("t", 'c'),
-                within(rows)
+                self.within(rows)
             ),
             Op::Move if overlaps => self.move_at_once(rows),
             Op::Move => self.move_each(rows),
@@ -157,8 +160,8 @@ impl<'a> Statements<'a> {
     /// Which rows are there under their old key; those that have their new key already give way, unless they are to be moved
     /// as well.
     fn make_way(&self, rows: &Range<usize>) -> String {
-        let Self { table, stage, .. } = self;
-        let within = within(rows);
+        let Self { table, stage, first, .. } = self;
+        let within = self.within(rows);
         let (by_new, by_old) = (self.same("t", 'c'), self.same("o", 'f'));
         let key = |prefix: &str, letter: char| {
             let all: Vec<_> = (0..self.keys()).map(|at| format!("{prefix}.{letter}{at}")).collect();
@@ -167,7 +170,7 @@ impl<'a> Statements<'a> {
         format!(
             "UPDATE {stage} AS s SET moved = EXISTS (SELECT 1 FROM {table} AS o WHERE {by_old}) WHERE {within}; \
              DELETE FROM {table} AS t USING {stage} AS s WHERE {by_new} AND s.moved AND {within} \
-             AND NOT EXISTS (SELECT 1 FROM {stage} AS other WHERE {} = {})",
+             AND NOT EXISTS (SELECT 1 FROM {stage} AS other WHERE other.n >= {first} AND {} = {})",
             key("other", 'f'),
             key("s", 'c')
         )
@@ -175,7 +178,7 @@ impl<'a> Statements<'a> {
 
     fn move_each(&self, rows: &Range<usize>) -> String {
         let Self { table, stage, .. } = self;
-        let (way, within, by_old) = (self.make_way(rows), within(rows), self.same("t", 'f'));
+        let (way, within, by_old) = (self.make_way(rows), self.within(rows), self.same("t", 'f'));
         let sets = self.sets(0, |at| format!("s.c{at}"));
         let rest = self.patch(rows, " AND NOT s.moved");
         format!(
@@ -186,7 +189,7 @@ impl<'a> Statements<'a> {
     /// Rows that take each other's keys: a key must be free before another row gets it, so they are taken out and put back.
     fn move_at_once(&self, rows: &Range<usize>) -> String {
         let Self { table, stage, .. } = self;
-        let (way, within) = (self.make_way(rows), within(rows));
+        let (way, within) = (self.make_way(rows), self.within(rows));
         let by_old = self.same("t", 'f');
         let mut names = self.columns.clone();
         let is_data = |name: &String| self.open.layout == Layout::Universal && name == "\"data\"";
@@ -224,9 +227,10 @@ impl<'a> Statements<'a> {
     /// Asks whether a new key is the old one of another row.
     pub(super) fn overlaps(&self) -> String {
         let same: Vec<_> = (0..self.keys()).map(|at| format!("o.f{at} = s.c{at}")).collect();
-        let stage = &self.stage;
+        let Self { stage, first, .. } = self;
         format!(
-            "SELECT EXISTS (SELECT 1 FROM {stage} AS s JOIN {stage} AS o ON o.n <> s.n AND {})",
+            "SELECT EXISTS (SELECT 1 FROM {stage} AS s JOIN {stage} AS o ON o.n <> s.n AND o.n >= {first} AND {} \
+             WHERE s.n >= {first})",
             same.join(" AND ")
         )
     }
@@ -239,13 +243,13 @@ impl<'a> Statements<'a> {
     /// Asks whether a row is missing that was written.
     pub(super) fn is_missing(&self, rows: &Range<usize>) -> String {
         let (table, stage) = (&self.table, &self.stage);
-        let (same, within) = (self.same("t", 'c'), within(rows));
+        let (same, within) = (self.same("t", 'c'), self.within(rows));
         format!(
             "SELECT EXISTS (SELECT 1 FROM {stage} AS s WHERE {within} AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {same}))"
         )
     }
-}
 
-fn within(rows: &Range<usize>) -> String {
-    format!("s.n >= {} AND s.n < {}", rows.start, rows.end)
+    fn within(&self, rows: &Range<usize>) -> String {
+        format!("s.n >= {} AND s.n < {}", self.first + rows.start, self.first + rows.end)
+    }
 }

@@ -16,6 +16,7 @@ use crate::cdc::{
 };
 
 mod alterations;
+mod attempts;
 mod types;
 mod users;
 

@@ -8,18 +8,19 @@ use ctk_db::{
     text_of,
 };
 
-use super::{PgHolds, PgStore, shown, statements::Statements};
+use super::{PgHolds, PgStore, shown, stage::Stage, statements::Statements};
 use crate::{
     SinkError,
     cdc::store::{Fate, Op, Open, Write},
     postgres::{
         holds::{put, put_null},
-        put::{Refused, Work},
+        put::Work,
         rows::{copy, raw},
     },
 };
 
 const BEGIN: &str = "SAVEPOINT ctk_rows";
+/// Keeps what was done before.
 const KEEP: &str = "RELEASE SAVEPOINT ctk_rows; SAVEPOINT ctk_rows";
 const BACK: &str = "ROLLBACK TO SAVEPOINT ctk_rows";
 const END: &str = "RELEASE SAVEPOINT ctk_rows";
@@ -41,8 +42,8 @@ impl Data {
     }
 }
 
-/// Encodes the rows; those that do not fit are noted.
-fn encode(table: &Open<PgHolds>, write: &Write<'_>, fates: &mut [Fate]) -> Data {
+/// Encodes the rows, which are numbered from `first` on; those that do not fit are noted.
+fn encode(table: &Open<PgHolds>, write: &Write<'_>, first: usize, fates: &mut [Fate]) -> Data {
     let mut data = Data { bytes: Vec::new(), ends: Vec::with_capacity(write.rows.len()) };
     let keys = if write.op == Op::Move { table.key.len() } else { 0 };
     let slots = || write.slots.iter().chain(write.slots.iter().take(keys));
@@ -53,7 +54,7 @@ fn encode(table: &Open<PgHolds>, write: &Write<'_>, fates: &mut [Fate]) -> Data 
         let start = data.bytes.len();
         data.bytes.extend(fields.to_be_bytes());
         data.bytes.extend(4_i32.to_be_bytes());
-        data.bytes.extend(i32::try_from(row).unwrap_or_default().to_be_bytes());
+        data.bytes.extend(i32::try_from(first + row).unwrap_or_default().to_be_bytes());
         let old = if keys == 0 { &nothing } else { write.from.get(row).unwrap_or(&nothing) };
         for (slot, cell) in slots().zip(cells.iter().chain(old)) {
             let column = &table.columns[*slot];
@@ -82,8 +83,9 @@ impl PgStore<'_> {
         write: &Write<'_>,
     ) -> Result<Vec<Fate>, SinkError> {
         let mut fates = vec![None; write.rows.len()];
-        let data = encode(table, write, &mut fates);
-        let written = self.write_data(table, write, &data, &mut fates).await;
+        let stage = self.stages.of(table, write);
+        let data = encode(table, write, stage.first, &mut fates);
+        let written = self.write_data(table, write, &stage, &data, &mut fates).await;
         written.map_err(|source| {
             let what = format!("write into table {}", shown(&table.name));
             SinkError::Db(DbError::Statement { what, source })
@@ -95,18 +97,23 @@ impl PgStore<'_> {
         &mut self,
         table: &Open<PgHolds>,
         write: &Write<'_>,
+        stage: &Stage,
         data: &Data,
         fates: &mut [Fate],
     ) -> Result<(), sqlx::Error> {
-        let (stage, make) = self.stages.of(table, write);
-        raw(self.connection, format!("{make}; {BEGIN}")).await?;
-        let statements = Statements::new(table, write, &stage);
+        let prepare = stage.prepare.as_ref().map(|sql| format!("{sql}; ")).unwrap_or_default();
+        raw(self.connection, format!("{prepare}{BEGIN}")).await?;
+        let statements = Statements::new(table, write, stage);
         let columns = statements.staged();
         // Domains refuse values here already.
         let (mut refused, mut work) = (Vec::new(), Work::new(data.ends.len()));
+        let mut is_copied = false;
         while let Some(rows) = work.next() {
-            match copy(self.connection, &stage, &columns, data.of(&rows)).await {
-                Ok(_) => raw(self.connection, KEEP.into()).await?,
+            if is_copied {
+                raw(self.connection, KEEP.into()).await?;
+            }
+            match copy(self.connection, &stage.name, &columns, data.of(&rows)).await {
+                Ok(_) => is_copied = true,
                 Err(error) => work.divide(rows, self.back(error).await?, &mut refused),
             }
         }
@@ -175,10 +182,11 @@ impl Apply<'_, '_> {
         loop {
             let conflicts = !self.store.conflicts.are_refused_by(name);
             let sql = self.statements.apply(rows, conflicts, self.overlaps);
+            let sql = format!("{KEEP}; {sql}");
             let done =
                 sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *self.store.connection).await;
             match done {
-                Ok(done) => return self.keep(rows, done.rows_affected()).await,
+                Ok(done) => return self.look_back(rows, done.rows_affected()).await,
                 Err(error) if conflicts && is_about_conflicts(&error) => {
                     self.store.conflicts.refuse(name);
                     raw(self.store.connection, BACK.into()).await?;
@@ -188,8 +196,8 @@ impl Apply<'_, '_> {
         }
     }
 
-    /// Keeps what was written, unless the table ignored some of it.
-    async fn keep(
+    /// Looks whether the table ignored some of what was written, which then goes back.
+    async fn look_back(
         &mut self,
         rows: &Range<usize>,
         written: u64,
@@ -199,7 +207,6 @@ impl Apply<'_, '_> {
             raw(self.store.connection, BACK.into()).await?;
             return Ok(Some("the table ignored the row".into()));
         }
-        raw(self.store.connection, KEEP.into()).await?;
         Ok(None)
     }
 }

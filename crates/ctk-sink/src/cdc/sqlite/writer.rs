@@ -11,7 +11,11 @@ use tracing::warn;
 use super::{Holds, SqliteStore};
 use crate::{
     SinkError,
-    cdc::{engine::Engine, settings::ChangeSettings, target::ChangeTarget},
+    cdc::{
+        engine::Engine,
+        settings::ChangeSettings,
+        target::{ChangeTarget, Knowledge},
+    },
     config::TableConfig,
     envelope::Envelope,
     group::{Delivery, Grouped, Limits, Writer},
@@ -50,7 +54,7 @@ pub async fn start(
         takes_all: true,
     };
     let grouped = Grouped::start(vec![writer], Envelope::None, limits);
-    Ok(ChangeTarget::new(grouped, settled, known))
+    Ok(ChangeTarget::new(grouped, Knowledge { settled, known }))
 }
 
 impl ChangeWriter {

@@ -113,3 +113,34 @@ async fn an_upsert_may_name_a_column_that_does_not_come_to_be() {
     assert_eq!(bulk(&server, insert, "[[1, 5, null], [1, 6, null]]").await, (200, vec![1, 1]));
     assert_eq!(refreshed(&server, "SELECT * FROM t"), json!([[1, 6]]));
 }
+
+#[tokio::test]
+async fn members_of_objects_are_changed_by_keys_inside_of_objects() {
+    let server = with_table(
+        "(pk OBJECT(STRICT) AS (id BIGINT PRIMARY KEY, \"it's\" TEXT PRIMARY KEY), data OBJECT(DYNAMIC), aux OBJECT(IGNORED))",
+    )
+    .await;
+    let insert = "INSERT INTO t (pk, data) VALUES (?, ?) ON CONFLICT DO NOTHING";
+    let rows = r#"[[{"id": 1, "it's": "a"}, {"v": 1, "w": "x"}], [{"id": 1, "it's": "a"}, {}]]"#;
+    assert_eq!(bulk(&server, insert, rows).await, (200, vec![1, 0]));
+    run(&server, "ALTER TABLE t ADD COLUMN data['it''s'] DOUBLE PRECISION");
+    let by_key = "WHERE \"pk\"['id'] = ? AND \"pk\"['it''s'] = ?";
+    let update = format!("UPDATE t SET data['v'] = ?, data['it''s'] = ? {by_key}");
+    let (status, answer) =
+        bulk_answer(&server, &update, r#"[[2, 2, 1, "a"], [3, 3, 1, "b"]]"#).await;
+    assert_eq!((status, codes(&answer)), (200, vec![0, 40411]));
+    assert_eq!(
+        json!(server.rows("SELECT data FROM t WHERE pk['id'] = 1 AND pk['it''s'] = 'a'")),
+        json!([[{ "v": 2, "w": "x", "it's": 2.0 }]])
+    );
+    let update = format!("UPDATE t SET data = ?, aux = ? {by_key}");
+    assert_eq!(
+        bulk(&server, &update, r#"[[{"w": "y"}, {"l": [1, "a"]}, 1, "a"]]"#).await,
+        (200, vec![1])
+    );
+    let found = server.sql(&format!("SELECT data, aux FROM t {by_key}"), &[json!(1), json!("a")]);
+    assert_eq!(found["rows"], json!([[{ "w": "y" }, { "l": [1, "a"] }]]));
+    let delete = format!("DELETE FROM t {by_key}");
+    let (_, answer) = bulk_answer(&server, &delete, r#"[[1, "a"], [1, "a"]]"#).await;
+    assert_eq!(codes(&answer), [0, 40411]);
+}

@@ -143,3 +143,72 @@ async fn defaults_fill_what_is_not_named() {
         json!([[true, true], [null, true]])
     );
 }
+
+#[tokio::test]
+async fn columns_go_and_get_other_names() {
+    let server = with_table("(id BIGINT PRIMARY KEY, a TEXT, b BIGINT, c OBJECT(DYNAMIC))").await;
+    run(&server, "INSERT INTO t (id, a, b) VALUES (1, 'x', 5)");
+    run(&server, "REFRESH TABLE t");
+    assert_eq!(run(&server, "ALTER TABLE t DROP COLUMN a, DROP COLUMN c")["rowcount"], -1);
+    assert_eq!(json!(server.rows("SELECT * FROM t")), json!([[1, 5]]));
+    run(&server, "ALTER TABLE t RENAME COLUMN b TO \"B b\"");
+    run(&server, "ALTER TABLE t RENAME COLUMN id TO key");
+    run(&server, "UPDATE t SET \"B b\" = 6 WHERE key = 1");
+    run(&server, "ALTER TABLE t ADD COLUMN a BIGINT");
+    assert_eq!(
+        json!(server.rows("SELECT key, \"B b\", a FROM t WHERE key = 1")),
+        json!([[1, 6, null]])
+    );
+    let check = |what: &str, code: i64| {
+        assert_eq!(fails(&server, &format!("ALTER TABLE t {what}")), code, "{what}");
+    };
+    check("DROP COLUMN key", 4000);
+    check("DROP COLUMN missing", 4043);
+    check("RENAME COLUMN missing TO x", 4043);
+    check("RENAME COLUMN a TO key", 4000);
+    check("RENAME COLUMN a TO \"x.y\"", 4008);
+    assert_eq!(fails(&server, "ALTER TABLE missing DROP COLUMN a"), 4041);
+}
+
+#[tokio::test]
+async fn keys_of_objects_go_and_get_other_names() {
+    let server = with_table(
+        "(pk OBJECT AS (id BIGINT PRIMARY KEY), o OBJECT(DYNAMIC) AS (a BIGINT, b OBJECT AS (c TEXT), l ARRAY(OBJECT AS (x BIGINT, y BIGINT))))",
+    )
+    .await;
+    run(
+        &server,
+        "INSERT INTO t (pk, o) VALUES ('{\"id\": 1}', '{\"a\": 1, \"b\": {\"c\": \"x\"}, \"l\": [{\"x\": 1, \"y\": 2}]}')",
+    );
+    run(&server, "ALTER TABLE t RENAME COLUMN o['b']['c'] TO o['b']['d']");
+    run(&server, "ALTER TABLE t DROP COLUMN o['a']");
+    run(&server, "ALTER TABLE t DROP COLUMN o['l']['x']");
+    run(&server, "ALTER TABLE t ADD COLUMN o['a'] TEXT, ADD COLUMN o['l']['z'] TEXT");
+    let select = "SELECT o FROM t WHERE pk['id'] = 1";
+    assert_eq!(json!(server.rows(select)), json!([[{ "b": { "d": "x" }, "l": [{ "y": 2 }] }]]));
+    run(&server, "ALTER TABLE t RENAME COLUMN pk['id'] TO pk['key']");
+    run(&server, "UPDATE t SET o['a'] = 'new' WHERE pk['key'] = 1");
+    let check = |what: &str, code: i64| {
+        assert_eq!(fails(&server, &format!("ALTER TABLE t {what}")), code, "{what}");
+    };
+    check("DROP COLUMN pk['key']", 4000);
+    check("DROP COLUMN pk", 4000);
+    check("DROP COLUMN o['missing']", 4043);
+    check("RENAME COLUMN o['a'] TO o['b']", 4000);
+    check("RENAME COLUMN o['a'] TO a", 4000);
+    check("RENAME COLUMN o['a'] TO o['x.y']", 4008);
+}
+
+#[tokio::test]
+async fn a_table_gets_another_name() {
+    let server = with_table("(id BIGINT PRIMARY KEY)").await;
+    run(&server, "INSERT INTO t (id) VALUES (1)");
+    assert_eq!(run(&server, "ALTER TABLE t RENAME TO \"U\"")["rowcount"], -1);
+    assert_eq!(json!(server.rows("SELECT id FROM \"U\" WHERE id = 1")), json!([[1]]));
+    assert_eq!(fails(&server, "SELECT id FROM t"), 4041);
+    run(&server, "CREATE TABLE t (id BIGINT)");
+    assert_eq!(fails(&server, "ALTER TABLE t RENAME TO \"U\""), 4093);
+    assert_eq!(fails(&server, "ALTER TABLE t RENAME TO \"a/b\""), 4002);
+    assert_eq!(fails(&server, "ALTER TABLE t RENAME TO other.t"), 4000);
+    assert_eq!(fails(&server, "ALTER TABLE missing RENAME TO x"), 4041);
+}

@@ -170,11 +170,11 @@ async fn thousands_of_rows_go_in_few_statements() {
     for op in [Op::Put, Op::Put, Op::Patch] {
         let rows =
             (0..10_000).map(|id| vec![int(id), text("first"), text("second"), text("third")]);
-        let start = std::time::Instant::now();
+        let start = tokio::time::Instant::now();
         done(&mut store, &open, op, &names, rows.collect()).await;
         println!("{op:?} of 10,000: {:?}", start.elapsed());
     }
-    let start = std::time::Instant::now();
+    let start = tokio::time::Instant::now();
     for id in 0..100 {
         done(
             &mut store,
