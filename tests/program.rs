@@ -13,6 +13,9 @@ mod changes;
 #[path = "program/changes_equal.rs"]
 mod changes_equal;
 #[cfg(test)]
+#[path = "program/changes_run.rs"]
+mod changes_run;
+#[cfg(test)]
 #[path = "program/chaos.rs"]
 mod chaos;
 #[cfg(test)]

@@ -55,7 +55,8 @@ pub(crate) struct Settings {
     /// Whether a record may come again after later ones. Then a row does not get a key that was used before, unless its
     /// record has all of the row.
     pub(crate) replays: bool,
-    /// Whether members of JSON objects keep their types, and times have milliseconds.
+    /// Whether values are such as CrateDB takes: members of JSON objects keep their types, and there is no number, nor does a
+    /// column become one, of which it has no type.
     pub(crate) plain: bool,
 }
 

@@ -21,10 +21,12 @@ use crate::{
 
 #[path = "changes_equal/compare.rs"]
 mod compare;
+#[path = "changes_equal/cratedb.rs"]
+pub(crate) mod cratedb;
 #[path = "changes_equal/postgres.rs"]
-mod postgres;
+pub(crate) mod postgres;
 #[path = "changes_equal/sqlite.rs"]
-mod sqlite;
+pub(crate) mod sqlite;
 
 pub(crate) use self::compare::{Raw, compare};
 
@@ -195,4 +197,14 @@ async fn postgresql() {
     let server = Arc::new(Postgres::start().await.unwrap());
     check(Settings::USUAL, 10, async || postgres::PostgreSql::new(&server)).await;
     check(Settings::REPLAYED, 6, async || postgres::PostgreSql::new(&server)).await;
+}
+
+#[tokio::test]
+async fn cratedb() {
+    check(Settings { plain: true, ..Settings::USUAL }, 10, cratedb::Crate::new).await;
+}
+
+#[tokio::test]
+async fn cratedb_with_replays() {
+    check(Settings { plain: true, ..Settings::REPLAYED }, 10, cratedb::Crate::new).await;
 }

@@ -138,7 +138,9 @@ impl Source {
     pub(crate) fn change_column(&mut self, plan: &mut Plan) -> Vec<Event> {
         let Some((name, place)) = self.any_column(plan) else { return Vec::new() };
         let table = self.tables.get_mut(&name).unwrap();
-        let Some(kind) = table.columns[place].kind.wider(plan) else { return Vec::new() };
+        let Some(kind) = table.columns[place].kind.wider(plan, &self.settings) else {
+            return Vec::new();
+        };
         table.columns[place].kind = kind;
         for row in table.rows.values_mut() {
             row[place] = row[place].widened(kind);

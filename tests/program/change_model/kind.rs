@@ -87,17 +87,19 @@ impl Kind {
     }
 
     /// Returns a type that has room for all values of this one; none where there is none.
-    pub(crate) fn wider(self, plan: &mut Plan) -> Option<Self> {
+    pub(crate) fn wider(self, plan: &mut Plan, settings: &Settings) -> Option<Self> {
         match self {
             Self::Integer { bits, signed } if bits < 64 && !plan.one_in(3) => {
                 Some(Self::Integer { bits: bits * 2, signed })
             }
             Self::Integer { .. } if plan.one_in(2) => Some(Self::Text),
             Self::Integer { .. } => Some(Self::Numeric { precision: 25, scale: 0 }),
-            Self::Numeric { precision, scale } if precision < 36 => Some(Self::Numeric {
-                precision: precision + 2,
-                scale: scale + index(plan, 3) as u32,
-            }),
+            Self::Numeric { precision, scale } if precision < 36 && !settings.plain => {
+                Some(Self::Numeric {
+                    precision: precision + 2,
+                    scale: scale + index(plan, 3) as u32,
+                })
+            }
             _ => None,
         }
     }
@@ -143,6 +145,9 @@ impl Kind {
                     true => (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1),
                     false => (0, (1_i128 << bits) - 1),
                 };
+                // CrateDB does not take these.
+                let edge = i128::from(settings.plain && bits == 64);
+                let (least, most) = (least + edge, most - edge);
                 Value::Integer(match plan.below(6) {
                     0 => least,
                     1 => most,
@@ -167,7 +172,18 @@ impl Kind {
             Self::Double => {
                 let bits = f64::from_bits(plan.below(u64::MAX));
                 let any = if bits.is_finite() && bits.abs() > 1e-280 { bits } else { 0.5 };
-                Value::Double(*pick(plan, &[0.0, 0.1, -2.25, 1e300, 1e15 + 0.3, 42.0, any]))
+                Value::Double(*pick(
+                    plan,
+                    &[
+                        0.0,
+                        0.1,
+                        -2.25,
+                        1e300,
+                        if settings.plain { 0.25 } else { 1e15 + 0.3 },
+                        42.0,
+                        any,
+                    ],
+                ))
             }
             Self::Text if settings.nulls && plan.one_in(10) => Value::Text(String::new()),
             Self::Text if plan.one_in(3) => Value::Text(format!("text {}", plan.below(1000))),

@@ -119,9 +119,27 @@ pub(crate) fn read(kind: Kind, text: &str) -> String {
             Ok(millis) => Some(show_timestamp(millis * 1000)),
             Err(_) => timestamp(text).map(show_timestamp),
         },
-        Kind::Json => serde_json::from_str(text).ok().map(|value: Json| value.to_string()),
+        Kind::Json => serde_json::from_str(text).ok().map(|value| folded(value).to_string()),
     };
     read.unwrap_or_else(|| format!("not {kind:?}: {text}"))
+}
+
+/// Returns JSON in which the siblings of members that cannot hold a value are these members.
+fn folded(value: Json) -> Json {
+    let member = |(name, value): (String, Json)| {
+        let Some((own, kind)) = name.rsplit_once("__") else { return (name, folded(value)) };
+        let inner = value.as_str().filter(|_| kind == "json").map(serde_json::from_str);
+        (own.to_owned(), folded(inner.and_then(Result::ok).unwrap_or(value)))
+    };
+    match value {
+        Json::Object(members) => {
+            let (set, gone): (Vec<_>, Vec<_>) =
+                members.into_iter().map(member).partition(|(_, value)| !value.is_null());
+            gone.into_iter().chain(set).collect()
+        }
+        Json::Array(elements) => elements.into_iter().map(folded).collect(),
+        value => value,
+    }
 }
 
 fn timestamp(text: &str) -> Option<i64> {
@@ -202,5 +220,7 @@ fn texts_of_targets_are_read() {
     }
     check(Kind::Timestamp, "1709168523500", Value::Timestamp(1_709_168_523_500_000));
     check(Kind::Json, "{\"b\": 1, \"a\": [ ]}", Value::Json(serde_json::json!({"a": [], "b": 1})));
+    let beside = "{\"a\": null, \"a__json\": \"[1]\", \"b\": {\"c__text\": \"x\"}}";
+    check(Kind::Json, beside, Value::Json(serde_json::json!({"a": [1], "b": {"c": "x"}})));
     assert_eq!(read(Kind::Bool, "x"), "not Bool: x");
 }
