@@ -55,6 +55,9 @@ pub(crate) struct Settings {
     /// Whether a record may come again after later ones. Then a row does not get a key that was used before, unless its
     /// record has all of the row.
     pub(crate) replays: bool,
+    /// Whether a key is taken again that a row gave up by an update which does not bring all of the row. When such an update
+    /// comes again, the row that has its new key has to stay, and what has the old key is another row.
+    pub(crate) retakes: bool,
     /// Whether values are such as CrateDB takes: members of JSON objects keep their types, and there is no number, nor does a
     /// column become one, of which it has no type.
     pub(crate) plain: bool,
@@ -82,6 +85,7 @@ impl Settings {
         pretty: false,
         ddl: Ddl::All,
         replays: false,
+        retakes: true,
         plain: false,
     };
 
@@ -114,6 +118,8 @@ pub(crate) struct Table {
     pub(crate) rows: BTreeMap<Vec<String>, Vec<Value>>,
     /// All keys that there ever were.
     used: BTreeSet<Vec<String>>,
+    /// Those that were given up by updates which do not bring all of the row.
+    given_up: BTreeSet<Vec<String>>,
 }
 
 impl Table {

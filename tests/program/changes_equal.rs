@@ -62,6 +62,7 @@ async fn check<P: Place>(settings: Settings, seeds: u64, place: impl AsyncFn() -
         if run(&place().await, settings, &history).await.is_ok() {
             continue;
         }
+        eprintln!("seed {seed} fails; its history is cut down");
         let mut history = history;
         let mut tries = 0;
         let mut length = history.len() / 2;
@@ -196,7 +197,8 @@ async fn sqlite_with_replays() {
 async fn postgresql() {
     let server = Arc::new(Postgres::start().await.unwrap());
     check(Settings::USUAL, 10, async || postgres::PostgreSql::new(&server)).await;
-    check(Settings::REPLAYED, 6, async || postgres::PostgreSql::new(&server)).await;
+    let replayed = Settings { retakes: false, ..Settings::REPLAYED };
+    check(replayed, 6, async || postgres::PostgreSql::new(&server)).await;
 }
 
 #[tokio::test]
@@ -206,5 +208,6 @@ async fn cratedb() {
 
 #[tokio::test]
 async fn cratedb_with_replays() {
-    check(Settings { plain: true, ..Settings::REPLAYED }, 10, cratedb::Crate::new).await;
+    let replayed = Settings { plain: true, retakes: false, ..Settings::REPLAYED };
+    check(replayed, 10, cratedb::Crate::new).await;
 }
