@@ -4,11 +4,20 @@
 #[path = "program/bad_input.rs"]
 mod bad_input;
 #[cfg(test)]
+#[path = "program/change_model.rs"]
+mod change_model;
+#[cfg(test)]
 #[path = "program/changes.rs"]
 mod changes;
 #[cfg(test)]
+#[path = "program/changes_equal.rs"]
+mod changes_equal;
+#[cfg(test)]
 #[path = "program/changes_found.rs"]
 mod changes_found;
+#[cfg(test)]
+#[path = "program/changes_run.rs"]
+mod changes_run;
 #[cfg(test)]
 #[path = "program/chaos.rs"]
 mod chaos;

@@ -1,0 +1,87 @@
+//! What a target has, against what it must have.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
+
+use crate::change_model::{Content, Kind, Name, read};
+
+/// The tables of a target, by the names of those of the source: their columns, and of each row what is not NULL, as text.
+pub(crate) type Raw = BTreeMap<Name, (Vec<String>, Vec<BTreeMap<String, String>>)>;
+
+/// Columns in which the values of another one stand that cannot hold them.
+const VARIANTS: [&str; 6] = ["bool", "bigint", "double", "text", "json", "binary"];
+
+/// Returns what differs; nothing when all is equal.
+pub(crate) fn compare(expected: &BTreeMap<Name, Content>, raw: &Raw) -> Option<String> {
+    let mut said = String::new();
+    for name in expected.keys().filter(|name| !raw.contains_key(*name)) {
+        writeln!(said, "{name:?} is missing").unwrap();
+    }
+    for (name, (columns, rows)) in raw {
+        let Some(content) = expected.get(name) else {
+            writeln!(said, "{name:?} should not be there: {rows:?}").unwrap();
+            continue;
+        };
+        for column in columns {
+            if !content.columns.iter().any(|(own, _)| own == column || is_variant(own, column)) {
+                writeln!(said, "{name:?}: the column {column:?} should not be there").unwrap();
+            }
+        }
+        let is: Result<Vec<_>, _> =
+            rows.iter().map(|row| canonical(&content.columns, row)).collect();
+        match is {
+            Err(why) => writeln!(said, "{name:?}: {why}").unwrap(),
+            Ok(mut is) => {
+                is.sort();
+                differences(&mut said, name, content, &is);
+            }
+        }
+    }
+    (!said.is_empty()).then_some(said)
+}
+
+fn differences(said: &mut String, name: &Name, content: &Content, is: &[Vec<Option<String>>]) {
+    if content.rows == is {
+        return;
+    }
+    let (left, right): (BTreeSet<_>, BTreeSet<_>) =
+        (content.rows.iter().collect(), is.iter().collect());
+    let columns: Vec<_> =
+        content.columns.iter().map(|(name, kind)| format!("{name}: {kind:?}")).collect();
+    writeln!(said, "{name:?} differs ({})", columns.join(", ")).unwrap();
+    for row in left.difference(&right) {
+        writeln!(said, "  must be {row:?}").unwrap();
+    }
+    for row in right.difference(&left) {
+        writeln!(said, "  but is  {row:?}").unwrap();
+    }
+    if is.len() != right.len() {
+        writeln!(said, "  and rows are there twice").unwrap();
+    }
+}
+
+/// Returns the values of a row, in the order of the source.
+fn canonical(
+    columns: &[(String, Kind)],
+    row: &BTreeMap<String, String>,
+) -> Result<Vec<Option<String>>, String> {
+    let value = |(name, kind): &(String, Kind)| {
+        let is_own = |column: &str| columns.iter().any(|(other, _)| other == column);
+        let variants = VARIANTS.iter().map(|variant| format!("{name}__{variant}"));
+        let all = [name.clone()].into_iter().chain(variants.filter(|column| !is_own(column)));
+        let set: Vec<_> = all.filter_map(|column| row.get(&column)).collect();
+        match set.as_slice() {
+            [] => Ok(None),
+            [text] => Ok(Some(read(*kind, text))),
+            _ => Err(format!("{name} has several values: {row:?}")),
+        }
+    };
+    columns.iter().map(value).collect()
+}
+
+fn is_variant(name: &str, column: &str) -> bool {
+    let rest = column.strip_prefix(name).and_then(|rest| rest.strip_prefix("__"));
+    rest.is_some_and(|rest| VARIANTS.contains(&rest))
+}
