@@ -5,8 +5,12 @@
 //! records costs a handful of allocations, can be sent to a writer task, and needs no lifetime in any trait
 //! (`docs/decisions/0001-changes-own-their-arena.md`).
 
+mod row;
+
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
+use self::row::{Asked, What};
+pub use self::row::{Asks, Change, Row};
 use crate::{
     change::{Action, Parts, SourceTable, TableChange, TableId},
     dead_letter::{DeadLetter, Origin},
@@ -77,128 +81,6 @@ struct RowEnd {
     origin: u32,
     sub_sequence: u32,
     cells: u32,
-}
-
-/// What is asked for with a row, beside inserting it.
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    table: TableId,
-    what: What,
-    parts: Parts,
-    payload: Span,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum What {
-    Put,
-    Patch,
-    Delete,
-    Table(u32),
-}
-
-/// One row to insert, or one change.
-#[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
-    changes: &'a Changes,
-    end: RowEnd,
-    first: u32,
-    asked: Option<Asked>,
-}
-
-impl<'a> Row<'a> {
-    /// Returns where the row came from.
-    pub fn origin(&self) -> &'a Origin {
-        &self.changes.origins[self.end.origin as usize]
-    }
-
-    /// Returns the place within the record: 0 for the first or only row of a record.
-    pub fn sub_sequence(&self) -> u32 {
-        self.end.sub_sequence
-    }
-
-    /// Returns the members in the order of the record. A name may come twice: the last counts.
-    pub fn cells(&self) -> impl Iterator<Item = (ColumnId, Value<'a>)> + use<'a> {
-        let changes = self.changes;
-        changes.cells[self.first as usize..self.end.cells as usize]
-            .iter()
-            .map(move |(column, cell)| (*column, changes.value(*cell)))
-    }
-
-    /// Returns what is asked for; `None` where the row is to be inserted.
-    pub fn change(&self) -> Option<Change<'a>> {
-        self.asked.map(|asked| Change { row: *self, asked })
-    }
-}
-
-/// A change of one row, or of a table.
-#[derive(Clone, Copy, Debug)]
-pub struct Change<'a> {
-    row: Row<'a>,
-    asked: Asked,
-}
-
-/// What a change asks for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Asks<'a> {
-    /// See [`Action::Put`].
-    Put,
-    /// See [`Action::Patch`].
-    Patch,
-    /// See [`Action::Delete`].
-    Delete,
-    /// See [`Action::Table`].
-    Table(&'a TableChange),
-}
-
-impl<'a> Change<'a> {
-    /// Returns the table; [`Changes::tables`] has its name.
-    pub fn table(&self) -> TableId {
-        self.asked.table
-    }
-
-    /// Returns what it asks for.
-    pub fn asks(&self) -> Asks<'a> {
-        match self.asked.what {
-            What::Put => Asks::Put,
-            What::Patch => Asks::Patch,
-            What::Delete => Asks::Delete,
-            What::Table(index) => Asks::Table(&self.row.changes.of_tables[index as usize]),
-        }
-    }
-
-    /// Returns true when the record says which of its columns are the key.
-    pub fn tells_key(&self) -> bool {
-        self.asked.parts.key > 0
-    }
-
-    /// Returns the columns as they were before, as far as the record tells.
-    pub fn before(&self) -> impl Iterator<Item = (ColumnId, Value<'a>)> + use<'a> {
-        self.row.cells().take(self.asked.parts.before as usize)
-    }
-
-    /// Returns the columns of the key, where the record says that they are it.
-    pub fn key(&self) -> impl Iterator<Item = (ColumnId, Value<'a>)> + use<'a> {
-        let Parts { before, key, .. } = self.asked.parts;
-        self.row.cells().skip(before as usize).take(key as usize)
-    }
-
-    /// Returns the columns of the row: those of the key first, where the record says which they are.
-    pub fn data(&self) -> impl Iterator<Item = (ColumnId, Value<'a>)> + use<'a> {
-        let Parts { before, aux, .. } = self.asked.parts;
-        let all = self.row.end.cells - self.row.first;
-        self.row.cells().take((all - aux) as usize).skip(before as usize)
-    }
-
-    /// Returns the columns that not every database can keep among the others.
-    pub fn aux(&self) -> impl Iterator<Item = (ColumnId, Value<'a>)> + use<'a> {
-        let all = self.row.end.cells - self.row.first;
-        self.row.cells().skip((all - self.asked.parts.aux) as usize)
-    }
-
-    /// Returns the record as it came, for a dead letter.
-    pub fn payload(&self) -> &'a [u8] {
-        &self.row.changes.bytes[self.asked.payload.range()]
-    }
 }
 
 /// The changes that one batch of one shard asks for.
@@ -471,86 +353,4 @@ fn small(n: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::Sequence;
-
-    #[test]
-    fn changes_come_back_as_they_were_built() {
-        let mut changes = Changes::new(ShardId::new("s"), 1, 100);
-        changes.push_origin(origin("1"));
-        let table = changes.table("shop", "orders");
-        assert_eq!(changes.table("shop", "orders"), table);
-        let other = changes.table("", "orders");
-        assert_ne!(other, table);
-        let (id, total, tags) =
-            (changes.column("id"), changes.column("total"), changes.column("tags"));
-        changes.cell(id, Value::Integer(1));
-        changes.cell(id, Value::Integer(2));
-        changes.cell(total, Value::Decimal("1.50"));
-        changes.cell(tags, Value::Json("[1, \"a\"]"));
-        let parts = Parts { before: 1, key: 1, aux: 1 };
-        changes.end_change(0, table, Action::Patch, parts, b"first");
-        let drop = Action::Table(TableChange::Drop);
-        changes.end_change(1, other, drop, Parts::default(), b"second");
-
-        let all: Vec<_> = changes.rows().filter_map(|row| row.change()).collect();
-        let [first, second] = all.as_slice() else { panic!("{all:?}") };
-        assert_eq!((first.table(), first.asks()), (table, Asks::Patch));
-        assert_eq!(first.before().collect::<Vec<_>>(), [(id, Value::Integer(1))]);
-        assert_eq!(first.key().collect::<Vec<_>>(), [(id, Value::Integer(2))]);
-        assert_eq!(
-            first.data().collect::<Vec<_>>(),
-            [(id, Value::Integer(2)), (total, Value::Decimal("1.50"))]
-        );
-        assert_eq!(first.aux().collect::<Vec<_>>(), [(tags, Value::Json("[1, \"a\"]"))]);
-        assert_eq!((first.payload(), second.payload()), (&b"first"[..], &b"second"[..]));
-        assert_eq!((second.table(), second.asks()), (other, Asks::Table(&TableChange::Drop)));
-        assert_eq!(second.data().count(), 0);
-    }
-
-    fn origin(sequence: &str) -> Origin {
-        Origin {
-            sequence: Sequence::new(sequence),
-            partition_key: Some("key".into()),
-            arrived_at: Some(1),
-        }
-    }
-
-    #[test]
-    fn rows_come_back_as_they_were_built() {
-        let mut changes = Changes::new(ShardId::new("s"), 2, 100);
-        changes.push_origin(origin("1"));
-        let (a, b) = (changes.column("a"), changes.column("b"));
-        changes.cell(a, Value::Integer(1));
-        changes.cell(b, Value::Text("grün"));
-        changes.end_row(0);
-        changes.cell(a, Value::Bytes(&[0xff]));
-        changes.end_row(1);
-        changes.push_origin(origin("2"));
-        assert_eq!(changes.column("b"), b);
-        changes.cell(b, Value::Json("[1]"));
-        changes.abandon_row();
-        changes.cell(b, Value::Decimal("1.50"));
-        changes.end_row(0);
-
-        let rows: Vec<_> = changes
-            .rows()
-            .map(|row| {
-                (
-                    row.origin().sequence.to_string(),
-                    row.sub_sequence(),
-                    row.cells().collect::<Vec<_>>(),
-                )
-            })
-            .collect();
-        assert_eq!(
-            rows,
-            [
-                ("1".to_owned(), 0, vec![(a, Value::Integer(1)), (b, Value::Text("grün"))]),
-                ("1".to_owned(), 1, vec![(a, Value::Bytes(&[0xff]))]),
-                ("2".to_owned(), 0, vec![(b, Value::Decimal("1.50"))]),
-            ]
-        );
-    }
-}
+mod tests;
