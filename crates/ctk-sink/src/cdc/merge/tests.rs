@@ -94,7 +94,7 @@ fn reuses_a_key(changes: &[Fitted<'_>]) -> bool {
 }
 
 fn fitted() -> impl Strategy<Value = Fitted<'static>> {
-    let number = |range: std::ops::Range<i64>| range.prop_map(|n| Cell::As(Value::Integer(n)));
+    let number = |range: Range<i64>| range.prop_map(|n| Cell::As(Value::Integer(n)));
     let cells = proptest::collection::btree_map(0..WIDTH, number(0..100), 0..3);
     let asked = prop_oneof![Just(Asked::Put), Just(Asked::Patch), Just(Asked::Delete)];
     let from = proptest::option::weighted(0.3, number(0..4));
