@@ -14,6 +14,7 @@ pub mod cratedb;
 mod ddl;
 mod definition;
 mod engine;
+mod exact;
 mod fit;
 mod merge;
 mod open;

@@ -11,11 +11,12 @@ use super::{
     adapt::{adapt, as_bytes},
     cell::Cell,
     definition::Definition,
+    exact::is_exact,
     merge::{Asked, Fitted, Slot, name_of},
     store::{Holds, Layout, Open},
 };
 use crate::{
-    columns::{Columns, Misfit},
+    columns::Columns,
     group::Delivery,
     kinds::{Kind, Seen},
     names,
@@ -68,6 +69,8 @@ pub(crate) struct Fitter<'a, H> {
     families: Vec<Vec<usize>>,
     /// For each column: it is one of the source, so no variant of another.
     of_source: Vec<bool>,
+    /// For each column: the kind that it was made for, where that is known.
+    kinds: Vec<Option<Kind>>,
     interned: HashMap<(&'a str, bool), Slot>,
     /// For each member, and for each column: the change that it was met in last, and where.
     seen: Vec<(u64, usize)>,
@@ -105,6 +108,7 @@ impl<'a, H: Holds> Fitter<'a, H> {
                 .map(|slot| variants(&table.columns, definition, &table.columns[slot].name))
                 .collect(),
             of_source: of_source(table, definition),
+            kinds: kinds(table, definition),
             interned: HashMap::new(),
             seen: Vec::new(),
             set: Vec::new(),
@@ -255,20 +259,29 @@ impl<'a, H: Holds> Fitter<'a, H> {
                 return self.miss(fit, name, value, None);
             }
         };
-        let kind = Kind::of(value).map(|kind| (kind, kind.name()));
         let stamp = self.stamp;
         let (set, of_source) = (&self.set, &self.of_source);
         let is_open = |slot: usize| is_free(set, slot, stamp) && (slot == own || !of_source[slot]);
         let bytes = |holds: &H| as_bytes(holds, value).filter(|_| are_bytes);
         let convert = |holds: &H| bytes(holds).or_else(|| adapt(holds, value));
-        let fitted = self.table.columns.fit(own, kind, is_open, convert);
-        let (slot, cell) = match fitted {
-            Ok(fitted) => fitted,
-            Err(Misfit::Column { name, kind }) => {
-                return self.miss(fit, name, value, Some(kind));
-            }
-            Err(Misfit::Refused(error)) => return Err((Reason::Refused, error)),
-            Err(Misfit::Unused(slot)) => (slot, Cell::As(value)),
+        let columns = &self.table.columns;
+        let take = |slot: usize| {
+            let cell = is_open(slot).then(|| convert(&columns[slot].holds)).flatten();
+            cell.map(|cell| (slot, cell))
+        };
+        let (slot, cell) = match take(own) {
+            Some(taken) => taken,
+            None => match self.beside(own, value, take) {
+                Ok(Some(taken)) => taken,
+                Ok(None) => {
+                    let column = &columns[own].name;
+                    return Err((
+                        Reason::Refused,
+                        format!("no column can hold the value of {column}"),
+                    ));
+                }
+                Err((name, kind)) => return self.miss(fit, name, value, Some(kind)),
+            },
         };
         seen(&mut self.set, slot, (stamp, 0));
         cells.push((small(slot), cell));
@@ -279,6 +292,36 @@ impl<'a, H: Holds> Fitter<'a, H> {
             }
         }
         Ok(true)
+    }
+
+    /// Returns the variant of a column that takes a value: the one of its kind, else the one of text, in which its digits
+    /// stand. An error names one that is missing.
+    fn beside<T>(
+        &self,
+        own: usize,
+        value: Value<'_>,
+        take: impl Fn(usize) -> Option<T>,
+    ) -> Result<Option<T>, (String, Kind)> {
+        let columns = &self.table.columns;
+        let told = self.kinds.get(own).copied().flatten();
+        let kinds = [sibling(value).filter(|kind| Some(*kind) != told), Some(Kind::Text)];
+        for kind in kinds.into_iter().flatten() {
+            let mut name = names::variant(&columns[own].name, kind.name());
+            loop {
+                match columns.find(name) {
+                    Err(name) => return Err((name, kind)),
+                    // It is a column of the source.
+                    Ok(slot) if self.of_source[slot] && slot != own => {
+                        name = names::variant(&columns[slot].name, kind.name());
+                    }
+                    Ok(slot) => match take(slot) {
+                        Some(taken) => return Ok(Some(taken)),
+                        None => break,
+                    },
+                }
+            }
+        }
+        Ok(None)
     }
 
     fn miss(
@@ -345,6 +388,25 @@ fn of_source<H>(table: &Open<H>, definition: &Definition) -> Vec<bool> {
         }
     }
     of_source
+}
+
+/// Returns for each column the kind that a variant for its own values would have: such a one would take nothing else.
+fn kinds<H>(table: &Open<H>, definition: &Definition) -> Vec<Option<Kind>> {
+    let mut kinds = vec![None; table.columns.len()];
+    for column in &definition.columns {
+        if let Ok(slot) = table.columns.find(names::of_member(&column.name)) {
+            kinds[slot] = KINDS.into_iter().find(|kind| kind_of(*kind) == column.kind);
+        }
+    }
+    kinds
+}
+
+/// Returns the kind of column that keeps a value as it is: a decimal that no double shows as it is written is text.
+fn sibling(value: Value<'_>) -> Option<Kind> {
+    match value {
+        Value::Decimal(text) if !is_exact(text) => Some(Kind::Text),
+        value => Kind::of(value),
+    }
 }
 
 /// The kinds that variants are named after.
