@@ -33,7 +33,10 @@ use ctk_flow::{DeadLetter, ShardId, SourceTable};
 
 pub use self::sink::{CrateDbChanges, start};
 use self::{holds::Holding, known::Known};
-use super::store::{Alteration, Fate, Found, Layout, NewTable, Open, Store, TargetTable, Write};
+use super::{
+    cell::Cell,
+    store::{Alteration, Fate, Found, Layout, NewTable, Open, Store, TargetTable, Write},
+};
 use crate::{
     SinkError,
     columns::Naming,
@@ -134,6 +137,14 @@ impl Store for CrateStore {
         write: &Write<'_>,
     ) -> Result<Vec<Fate>, SinkError> {
         self.write_rows(table, write).await
+    }
+
+    async fn find(
+        &mut self,
+        table: &Open<Holding>,
+        keys: &[Vec<Cell<'_>>],
+    ) -> Result<Vec<bool>, SinkError> {
+        self.find_rows(table, keys).await
     }
 
     async fn keep(

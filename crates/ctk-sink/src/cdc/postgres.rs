@@ -9,6 +9,7 @@ mod change_type;
 mod create;
 mod declare;
 mod definitions;
+mod find;
 mod holds;
 mod stage;
 mod statements;
@@ -20,7 +21,10 @@ use ctk_flow::{DeadLetter, ShardId, SourceTable};
 pub use self::attempt::start;
 pub(crate) use self::holds::PgHolds;
 use self::{stage::Stages, statements::Conflicts};
-use super::store::{Alteration, Fate, Found, Layout, NewTable, Open, Store, TargetTable, Write};
+use super::{
+    cell::Cell,
+    store::{Alteration, Fate, Found, Layout, NewTable, Open, Store, TargetTable, Write},
+};
 use crate::{
     SinkError,
     columns::{Columns, Naming},
@@ -143,6 +147,17 @@ impl Store for PgStore<'_> {
             return Ok(Vec::new());
         }
         self.write_rows(table, write).await
+    }
+
+    async fn find(
+        &mut self,
+        table: &Open<PgHolds>,
+        keys: &[Vec<Cell<'_>>],
+    ) -> Result<Vec<bool>, SinkError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.find_rows(table, keys).await
     }
 
     async fn keep(

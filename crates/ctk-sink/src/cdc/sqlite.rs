@@ -14,6 +14,7 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 pub use self::writer::start;
 use super::{
+    cell::Cell,
     open::{AUX, DATA, PK},
     store::{self, Alteration, Fate, Found, Layout, NewTable, Open, Store, TargetTable, Write},
 };
@@ -164,6 +165,14 @@ impl Store for SqliteStore<'_> {
         write: &Write<'_>,
     ) -> Result<Vec<Fate>, SinkError> {
         rows::write(self.connection, table, write).await
+    }
+
+    async fn find(
+        &mut self,
+        table: &Open<Holds>,
+        keys: &[Vec<Cell<'_>>],
+    ) -> Result<Vec<bool>, SinkError> {
+        rows::find(self.connection, table, keys).await
     }
 
     async fn keep(

@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     SinkError,
-    cdc::store::{Layout, Open, Write},
+    cdc::{
+        cell::Cell,
+        store::{Layout, Open, Write},
+    },
     cratedb::{
         schema::{Column, Schema},
         types::Type,
@@ -64,6 +67,25 @@ impl CrateStore {
         }
         let deleted = self.delete_keys(open, &[old.as_str()]).await?;
         Ok(deleted.map(|refused| vec![refused.into_iter().map(|(_, why)| why).next()]))
+    }
+
+    /// Returns which of these keys the table has rows of.
+    pub(super) async fn find_rows(
+        &mut self,
+        open: &Open<Holding>,
+        keys: &[Vec<Cell<'_>>],
+    ) -> Result<Vec<bool>, SinkError> {
+        let known = self.known(&open.name).await?;
+        let schema = known.map(|known| known.schema).unwrap_or_default();
+        let mut found = Vec::with_capacity(keys.len());
+        for cells in keys {
+            // A key that its column does not hold is no row's.
+            found.push(match key(open, cells, &schema) {
+                Ok((key, _)) => self.read_row(open, &[], &key).await?.is_some(),
+                Err(_) => false,
+            });
+        }
+        Ok(found)
     }
 
     /// Reads a row by its key, as JSON. None when there is none.

@@ -194,6 +194,16 @@ impl<'a> Statements<'a> {
         )
     }
 
+    /// Asks for the numbers of rows that the table has, of `count` in the temporary one.
+    pub(super) fn found(&self, count: usize) -> String {
+        let (table, stage) = (&self.table, &self.stage);
+        let (same, within) = (self.same("t", 'c'), self.within(&(0..count)));
+        format!(
+            "SELECT s.n - {} FROM {stage} AS s WHERE {within} AND EXISTS (SELECT 1 FROM {table} AS t WHERE {same})",
+            self.first
+        )
+    }
+
     fn within(&self, rows: &Range<usize>) -> String {
         format!("s.n >= {} AND s.n < {}", self.first + rows.start, self.first + rows.end)
     }

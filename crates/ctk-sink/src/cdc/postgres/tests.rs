@@ -93,11 +93,13 @@ contract! {
     rows_are_patched
     rows_are_deleted
     rows_are_moved
+    rows_are_found
     keys_have_several_columns
     refused_rows_are_found_among_many
     unique_values_are_handed_over
     objects_are_written
     objects_are_moved
+    objects_are_found
     objects_have_keys_of_several_members
     members_are_altered
     tables_are_made

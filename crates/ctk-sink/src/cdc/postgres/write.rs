@@ -23,13 +23,13 @@ const BEGIN: &str = "SAVEPOINT ctk_rows";
 /// Keeps what was done before.
 const KEEP: &str = "RELEASE SAVEPOINT ctk_rows; SAVEPOINT ctk_rows";
 const BACK: &str = "ROLLBACK TO SAVEPOINT ctk_rows";
-const END: &str = "RELEASE SAVEPOINT ctk_rows";
+pub(super) const END: &str = "RELEASE SAVEPOINT ctk_rows";
 
 /// How often rows that were refused are tried again, as long as some of them are not any more.
 const ROUNDS: usize = 3;
 
 /// Rows as data for COPY.
-struct Data {
+pub(super) struct Data {
     bytes: Vec<u8>,
     /// Where each row ends. One that does not fit has no bytes.
     ends: Vec<usize>,
@@ -43,7 +43,12 @@ impl Data {
 }
 
 /// Encodes the rows, which are numbered from `first` on; those that do not fit are noted.
-fn encode(table: &Open<PgHolds>, write: &Write<'_>, first: usize, fates: &mut [Fate]) -> Data {
+pub(super) fn encode(
+    table: &Open<PgHolds>,
+    write: &Write<'_>,
+    first: usize,
+    fates: &mut [Fate],
+) -> Data {
     let mut data = Data { bytes: Vec::new(), ends: Vec::with_capacity(write.rows.len()) };
     let keys = if write.op == Op::Move { table.key.len() } else { 0 };
     let slots = || write.slots.iter().chain(write.slots.iter().take(keys));
@@ -101,22 +106,8 @@ impl PgStore<'_> {
         data: &Data,
         fates: &mut [Fate],
     ) -> Result<(), sqlx::Error> {
-        let prepare = stage.prepare.as_ref().map(|sql| format!("{sql}; ")).unwrap_or_default();
-        raw(self.connection, format!("{prepare}{BEGIN}")).await?;
         let statements = Statements::new(table, write, stage);
-        let columns = statements.staged();
-        // Domains refuse values here already.
-        let (mut refused, mut work) = (Vec::new(), Work::new(data.ends.len()));
-        let mut is_copied = false;
-        while let Some(rows) = work.next() {
-            if is_copied {
-                raw(self.connection, KEEP.into()).await?;
-            }
-            match copy(self.connection, &stage.name, &columns, data.of(&rows)).await {
-                Ok(_) => is_copied = true,
-                Err(error) => work.divide(rows, self.back(error).await?, &mut refused),
-            }
-        }
+        let mut refused = self.stage(stage, &statements.staged(), data).await?;
         let mut apply = Apply { store: self, table, statements };
         let (mut waiting, mut work) = (Vec::new(), Work::new(data.ends.len()));
         while let Some(rows) = work.next() {
@@ -147,6 +138,30 @@ impl PgStore<'_> {
             }
         }
         raw(self.connection, END.into()).await
+    }
+
+    /// Copies rows into the temporary table, and returns those that are refused. A savepoint is open then.
+    pub(super) async fn stage(
+        &mut self,
+        stage: &Stage,
+        columns: &str,
+        data: &Data,
+    ) -> Result<Vec<(usize, String)>, sqlx::Error> {
+        let prepare = stage.prepare.as_ref().map(|sql| format!("{sql}; ")).unwrap_or_default();
+        raw(self.connection, format!("{prepare}{BEGIN}")).await?;
+        // Domains refuse values here already.
+        let (mut refused, mut work) = (Vec::new(), Work::new(data.ends.len()));
+        let mut is_copied = false;
+        while let Some(rows) = work.next() {
+            if is_copied {
+                raw(self.connection, KEEP.into()).await?;
+            }
+            match copy(self.connection, &stage.name, columns, data.of(&rows)).await {
+                Ok(_) => is_copied = true,
+                Err(error) => work.divide(rows, self.back(error).await?, &mut refused),
+            }
+        }
+        Ok(refused)
     }
 
     /// Goes back to before a statement that was refused, and returns why; other errors stay what they are.

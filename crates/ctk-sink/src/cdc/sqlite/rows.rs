@@ -266,6 +266,31 @@ async fn move_within(
     }
 }
 
+/// Returns which of these keys the table has rows of. What a key column does not hold is no row's.
+pub(super) async fn find(
+    connection: &mut SqliteConnection,
+    table: &Open<Holds>,
+    keys: &[Vec<Cell<'_>>],
+) -> Result<Vec<bool>, SinkError> {
+    let is_key = table.key.iter().map(|slot| format!("{} = ?", quote(&table.columns[*slot].name)));
+    let is_key = is_key.collect::<Vec<_>>().join(" AND ");
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM {} WHERE {is_key})", quote(&table.name.table));
+    let fits = |(slot, cell): (&usize, &Cell<'_>)| {
+        table.columns[*slot].holds.convert(cell.value()).is_some()
+    };
+    let mut found = Vec::with_capacity(keys.len());
+    for key in keys {
+        if !table.key.iter().zip(key).all(fits) {
+            found.push(false);
+            continue;
+        }
+        let bound = arguments(table, &table.key, std::slice::from_ref(key));
+        let query = sqlx::query_scalar_with(AssertSqlSafe(sql.clone()), bound);
+        found.push(query.fetch_one(&mut *connection).await.map_err(failed(table))?);
+    }
+    Ok(found)
+}
+
 /// Sends a statement: how many rows it changed, or what SQLite says against them.
 async fn send(
     connection: &mut SqliteConnection,

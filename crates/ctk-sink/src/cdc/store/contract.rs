@@ -146,6 +146,22 @@ pub(crate) async fn moved<S: Store>(
     assert_eq!(fates, [None], "{shown}");
 }
 
+/// Checks which keys there are rows of.
+pub(crate) async fn found<S: Store>(
+    store: &mut S,
+    open: &Open<S::Holds>,
+    keys: &[(Vec<Cell<'_>>, bool)],
+) {
+    let (cells, expected): (Vec<_>, Vec<_>) = keys.iter().cloned().unzip();
+    assert_eq!(store.find(open, &cells).await.unwrap(), expected, "{cells:?}");
+    // Each alone as well.
+    for (key, expected) in keys {
+        let found = store.find(open, std::slice::from_ref(key)).await.unwrap();
+        assert_eq!(found, [*expected], "{key:?}");
+    }
+    assert_eq!(store.find(open, &[]).await.unwrap(), Vec::<bool>::new());
+}
+
 /// Changes a table, which is to succeed, also when it is asked for again.
 pub(crate) async fn altered<S: Store>(
     store: &mut S,

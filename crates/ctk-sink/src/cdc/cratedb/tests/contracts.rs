@@ -77,6 +77,14 @@ impl Store for Probed {
         self.store.write(table, write)
     }
 
+    fn find(
+        &mut self,
+        table: &Open<Holding>,
+        keys: &[Vec<Cell<'_>>],
+    ) -> impl Future<Output = Result<Vec<bool>, SinkError>> + Send {
+        self.store.find(table, keys)
+    }
+
     fn keep(
         &mut self,
         shard: &ShardId,
@@ -115,11 +123,13 @@ contracts! {
     rows_are_patched
     rows_are_deleted
     rows_are_moved
+    rows_are_found
     keys_have_several_columns
     refused_rows_are_found_among_many
     unique_values_are_handed_over
     objects_are_written
     objects_are_moved
+    objects_are_found
     tables_are_made
     columns_of_all_kinds_are_made
     names_are_kept

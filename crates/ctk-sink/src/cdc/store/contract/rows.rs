@@ -104,6 +104,44 @@ pub(crate) async fn rows_are_moved<S: Probe>(store: &mut S) {
     check(store, &table, expected).await;
 }
 
+/// It is told which keys there are rows of, also between writes. What the column cannot hold is no row's.
+pub(crate) async fn rows_are_found<S: Probe>(store: &mut S) {
+    let table = make(store, "c_find", LAYOUT, &["id"], &["a"]).await;
+    let by_id = open(store, &table, LAYOUT, &["id"]).await;
+    let no_number = || vec![text("no number")];
+    let missing = [(vec![int(1)], false), (no_number(), false), (vec![Cell::NULL], false)];
+    found(store, &by_id, &missing).await;
+    let rows = vec![vec![int(1), text("x")], vec![int(-2), Cell::NULL]];
+    done(store, &by_id, Op::Put, &["id", "a"], rows).await;
+    let keys = [
+        (no_number(), false),
+        (vec![int(1)], true),
+        (vec![int(2)], false),
+        (vec![Cell::NULL], false),
+        (vec![int(-2)], true),
+        (vec![int(1)], true),
+    ];
+    found(store, &by_id, &keys).await;
+    done(store, &by_id, Op::Delete, &["id"], vec![vec![int(1)], vec![int(7)]]).await;
+    found(store, &by_id, &[(vec![int(1)], false), (vec![int(-2)], true)]).await;
+    check(store, &table, json!([{"id": -2}])).await;
+
+    let table = named(store, "c_finds");
+    let columns = vec![column("b", INTEGER), column("a", ColumnKind::Text)];
+    let new = NewTable { layout: LAYOUT, columns, key: vec!["a".into(), "b".into()] };
+    assert_eq!(store.create(&table, &new).await.unwrap(), None);
+    let by_both = open(store, &table, LAYOUT, &["a", "b"]).await;
+    let rows = vec![vec![text("x"), int(1)], vec![text("y \""), int(2)]];
+    done(store, &by_both, Op::Put, &["a", "b"], rows).await;
+    let keys = [
+        (vec![text("x"), int(1)], true),
+        (vec![text("x"), int(2)], false),
+        (vec![text("y \""), int(2)], true),
+        (vec![text("X"), int(1)], false),
+    ];
+    found(store, &by_both, &keys).await;
+}
+
 /// A key of two columns, in another order than that of the columns.
 pub(crate) async fn keys_have_several_columns<S: Probe>(store: &mut S) {
     let table = named(store, "c_keys");

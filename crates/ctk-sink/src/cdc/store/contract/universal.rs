@@ -75,6 +75,22 @@ pub(crate) async fn objects_are_moved<S: Probe>(store: &mut S) {
     }
 }
 
+/// It is told which keys there are rows of.
+pub(crate) async fn objects_are_found<S: Probe>(store: &mut S) {
+    let table = make(store, "u_find", LAYOUT, &["id"], &[]).await;
+    let open = open(store, &table, LAYOUT, &["id"]).await;
+    found(store, &open, &[(vec![json(r#"{"id": 1}"#)], false)]).await;
+    let rows = vec![vec![json(r#"{"id": 1}"#), json(r#"{"a": "one"}"#)]];
+    done(store, &open, Op::Put, &["pk", "data"], rows).await;
+    let keys = [
+        (vec![json(r#"{"id": 2}"#)], false),
+        (vec![json(r#"{"id": 1}"#)], true),
+        (vec![json(r#"{"id": "no number"}"#)], false),
+        (vec![json("{}")], false),
+    ];
+    found(store, &open, &keys).await;
+}
+
 /// Keys of several members, of texts and numbers.
 pub(crate) async fn objects_have_keys_of_several_members<S: Probe>(store: &mut S) {
     let table = named(store, "u_keys");
