@@ -37,7 +37,7 @@ impl Source {
             let column = Column { name: key, kind: Kind::any_key(plan), form: plan.below(1000) };
             table.columns.push(column);
         }
-        for _ in 0..1 + plan.below(6) {
+        for _ in 0..=plan.below(6) {
             let place = index(plan, table.columns.len() + 1);
             let column = new_column(plan, &table);
             table.columns.insert(place, column.unwrap());

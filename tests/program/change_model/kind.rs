@@ -97,7 +97,7 @@ impl Kind {
             Self::Numeric { precision, scale } if precision < 36 && !settings.plain => {
                 Some(Self::Numeric {
                     precision: precision + 2,
-                    scale: scale + index(plan, 3) as u32,
+                    scale: scale + pick(plan, &[0, 1, 2]),
                 })
             }
             _ => None,
@@ -141,9 +141,10 @@ impl Kind {
         match self {
             Self::Bool => Value::Bool(plan.one_in(2)),
             Self::Integer { bits, signed } => {
-                let (least, most) = match signed {
-                    true => (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1),
-                    false => (0, (1_i128 << bits) - 1),
+                let (least, most) = if signed {
+                    (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1)
+                } else {
+                    (0, (1_i128 << bits) - 1)
                 };
                 // CrateDB does not take these.
                 let edge = i128::from(settings.plain && bits == 64);

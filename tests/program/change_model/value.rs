@@ -108,17 +108,15 @@ pub(crate) fn read(kind: Kind, text: &str) -> String {
             let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("\\x"));
             Some(digits.unwrap_or(text).to_ascii_lowercase())
         }
-        Kind::Date => match text.parse::<i64>() {
-            Ok(millis) => Some(show_date(millis.div_euclid(1000))),
-            Err(_) => {
-                let day = text.split(['T', ' ']).next().unwrap_or_default();
-                day.parse().ok().map(|day: NaiveDate| day.to_string())
-            }
-        },
-        Kind::Timestamp => match text.parse::<i64>() {
-            Ok(millis) => Some(show_timestamp(millis * 1000)),
-            Err(_) => timestamp(text).map(show_timestamp),
-        },
+        Kind::Date => {
+            let day = text.split(['T', ' ']).next().unwrap_or_default();
+            let day = day.parse().ok().map(|day: NaiveDate| day.to_string());
+            day.or_else(|| Some(show_date(text.parse::<i64>().ok()?.div_euclid(1000))))
+        }
+        Kind::Timestamp => {
+            let millis = text.parse::<i64>().ok().map(|millis| millis * 1000);
+            millis.or_else(|| timestamp(text)).map(show_timestamp)
+        }
         Kind::Json => serde_json::from_str(text).ok().map(|value| folded(value).to_string()),
     };
     read.unwrap_or_else(|| format!("not {kind:?}: {text}"))
@@ -161,7 +159,7 @@ fn show_date(seconds: i64) -> String {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Returns digits with a point before the last `scale` of them.

@@ -88,9 +88,9 @@ pub(crate) fn tables(server: &CrateDb) -> Raw {
         // A NUMERIC would come as a double, and these are not read to the last bit.
         let are_digits =
             |kind: &str| ["numeric", "double", "real"].iter().any(|name| kind.starts_with(name));
-        let items = columns.iter().map(|(column, kind)| match are_digits(kind) {
-            true => format!("{}::TEXT", quote(column)),
-            false => quote(column),
+        let items = columns.iter().map(|(column, kind)| {
+            let cast = if are_digits(kind) { "::TEXT" } else { "" };
+            format!("{}{cast}", quote(column))
         });
         let sql = format!("SELECT {} FROM {name}", items.collect::<Vec<_>>().join(", "));
         let names: Vec<_> = columns.into_iter().map(|(column, _)| column).collect();

@@ -39,7 +39,7 @@ pub(crate) fn settings() -> ChangeSettings {
 }
 
 impl Sqlite {
-    pub(crate) async fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
