@@ -5,7 +5,7 @@ use ctk_flow::{ColumnDef, ColumnKind, Reason, SourceTable, TableChange, TableDef
 use super::{
     definition::Definition,
     engine::Work,
-    fit::{Entry, variants},
+    fit::{Entry, own_column, variants},
     open::{define, look, new_table, remember},
     store::{Alteration, Layout, NewColumn, Store},
 };
@@ -119,7 +119,7 @@ async fn create<S: Store>(
 /// Returns the columns that a table lacks, as far as their types are told.
 fn missing<H>(definition: &Definition, columns: &Columns<H>) -> Vec<NewColumn> {
     let column = |column: &ColumnDef| {
-        let name = columns.find(names::of_member(&column.name)).err()?;
+        let name = own_column(columns, &column.name).err()?;
         (column.kind != ColumnKind::Unknown).then_some(NewColumn { name, kind: column.kind })
     };
     definition.columns.iter().filter_map(column).collect()
@@ -230,7 +230,7 @@ async fn columns_of<S: Store>(
         return Ok(vec![name.to_owned()]);
     }
     let Some(found) = work.store.look(&definition.target).await? else { return Ok(Vec::new()) };
-    let Ok(own) = found.columns.find(names::of_member(name)) else { return Ok(Vec::new()) };
+    let Ok(own) = own_column(&found.columns, name) else { return Ok(Vec::new()) };
     let own_name = found.columns[own].name.clone();
     let others = variants(&found.columns, definition, &own_name);
     let others = others.into_iter().map(|slot| found.columns[slot].name.clone());
@@ -264,10 +264,11 @@ async fn rename_column<S: Store>(
         return Ok(None);
     }
     let columns = columns_of(work, &definition, from).await?;
-    let (old, new) = match definition.layout {
-        Layout::Direct => (names::of_member(from), names::of_member(to)),
-        Layout::Universal => (from.to_owned(), to.to_owned()),
+    let new = match definition.layout {
+        Layout::Direct => names::of_member(to),
+        Layout::Universal => to.to_owned(),
     };
+    let old = columns.first().cloned().unwrap_or_default();
     for column in columns {
         let suffix = column.strip_prefix(&old).unwrap_or_default();
         let renamed = Alteration::RenameColumn {
@@ -387,7 +388,9 @@ mod tests {
         check(vec![a.clone()], &[TableChange::DropColumn("b".into())]);
         let rename = TableChange::RenameColumn { from: "b".into(), to: "c".into() };
         check(vec![a.clone(), c.clone()], &[rename]);
-        check(vec![c, a.clone()], &[TableChange::DropColumn("b".into())]);
+        // The key is not counted.
+        let rename = TableChange::RenameColumn { from: "b".into(), to: "c".into() };
+        check(vec![c, a.clone()], &[rename]);
         let text = column("b", ColumnKind::Text);
         check(vec![a, text.clone()], &[TableChange::ChangeColumn(text)]);
         check(vec![], &[]);

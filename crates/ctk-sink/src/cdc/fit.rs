@@ -16,7 +16,7 @@ use super::{
     store::{Holds, Layout, Open},
 };
 use crate::{
-    columns::Columns,
+    columns::{Columns, Place},
     group::Delivery,
     kinds::{Kind, Seen},
     names,
@@ -64,7 +64,7 @@ pub(crate) struct Fitter<'a, H> {
     /// Columns that cannot be made, and why.
     pub(crate) barred: &'a HashMap<String, String>,
     /// For each member of the group: the column of each of its members, once it was looked for.
-    slots: Vec<Vec<Option<Place>>>,
+    slots: Vec<Vec<Option<Goes>>>,
     /// For each column: others that hold values of the same member.
     families: Vec<Vec<usize>>,
     /// For each column: it is one of the source, so no variant of another.
@@ -81,7 +81,7 @@ pub(crate) struct Fitter<'a, H> {
 
 /// Where the values of a member go.
 #[derive(Clone, Debug)]
-enum Place {
+enum Goes {
     Column {
         slot: usize,
         are_bytes: bool,
@@ -228,16 +228,16 @@ impl<'a, H: Holds> Fitter<'a, H> {
     }
 
     /// Returns where the values of a member go.
-    fn place_of(&mut self, changes: &'a Changes, member: usize, column: ColumnId) -> &Place {
+    fn place_of(&mut self, changes: &'a Changes, member: usize, column: ColumnId) -> &Goes {
         let name = self.name(changes, column);
         self.slots[member][column.index()].get_or_insert_with(|| {
-            match self.table.columns.find(names::of_member(name)) {
+            match own_column(&self.table.columns, name) {
                 Ok(slot) => {
                     let at = self.definition.position(name);
                     let kind = at.map(|at| self.definition.columns[at].kind);
-                    Place::Column { slot, are_bytes: kind == Some(ColumnKind::Bytes) }
+                    Goes::Column { slot, are_bytes: kind == Some(ColumnKind::Bytes) }
                 }
-                Err(name) => Place::Missing(name),
+                Err(name) => Goes::Missing(name),
             }
         })
     }
@@ -251,10 +251,10 @@ impl<'a, H: Holds> Fitter<'a, H> {
         cells: &mut Vec<(Slot, Cell<'a>)>,
     ) -> Result<bool, Why> {
         let (own, are_bytes) = match self.place_of(changes, member, column) {
-            Place::Column { slot, are_bytes } => (*slot, *are_bytes),
+            Goes::Column { slot, are_bytes } => (*slot, *are_bytes),
             // What is not there is NULL already.
-            Place::Missing(_) if value == Value::Null => return Ok(true),
-            Place::Missing(name) => {
+            Goes::Missing(_) if value == Value::Null => return Ok(true),
+            Goes::Missing(name) => {
                 let name = name.clone();
                 return self.miss(fit, name, value, None);
             }
@@ -379,11 +379,22 @@ pub(crate) fn object<'a, 'b: 'a>(members: impl Iterator<Item = (&'a str, &'a Cel
     text
 }
 
+/// Returns the column of a member, or the name that it is to be made under. One that was made when another had its name, but for
+/// the case, stays its column when that one goes.
+pub(crate) fn own_column<H>(columns: &Columns<H>, member: &str) -> Result<usize, String> {
+    columns.find(names::of_member(member)).or_else(|name| {
+        match columns.place(&names::apart(&name)) {
+            Place::Column(slot) => Ok(slot),
+            _ => Err(name),
+        }
+    })
+}
+
 /// Returns for each column whether it is one of the source.
 fn of_source<H>(table: &Open<H>, definition: &Definition) -> Vec<bool> {
     let mut of_source = vec![false; table.columns.len()];
     for column in &definition.columns {
-        if let Ok(slot) = table.columns.find(names::of_member(&column.name)) {
+        if let Ok(slot) = own_column(&table.columns, &column.name) {
             of_source[slot] = true;
         }
     }
@@ -394,7 +405,7 @@ fn of_source<H>(table: &Open<H>, definition: &Definition) -> Vec<bool> {
 fn kinds<H>(table: &Open<H>, definition: &Definition) -> Vec<Option<Kind>> {
     let mut kinds = vec![None; table.columns.len()];
     for column in &definition.columns {
-        if let Ok(slot) = table.columns.find(names::of_member(&column.name)) {
+        if let Ok(slot) = own_column(&table.columns, &column.name) {
             kinds[slot] = KINDS.into_iter().find(|kind| kind_of(*kind) == column.kind);
         }
     }

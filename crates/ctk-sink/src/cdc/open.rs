@@ -7,7 +7,7 @@ use ctk_flow::{Asks, ColumnDef, ColumnKind, Reason, SourceTable};
 use super::{
     definition::Definition,
     engine::Work,
-    fit::{Entry, kind_of},
+    fit::{Entry, kind_of, own_column},
     store::{Alteration, Found, Layout, NewColumn, NewTable, Open, Store, TargetTable},
     tables::{Opened, bookkeeping_key, target_of},
 };
@@ -198,8 +198,12 @@ async fn ready<S: Store>(
     }
     let mut key = Vec::new();
     for name in &key_names {
-        let name = if definition.key.is_empty() { name.clone() } else { names::of_member(name) };
-        match columns.find(name) {
+        let found = if definition.key.is_empty() {
+            columns.find(name.clone())
+        } else {
+            own_column(&columns, name)
+        };
+        match found {
             Ok(slot) => key.push(slot),
             Err(name) => {
                 return closed(format!("the table has no column {name}, which is its key"));

@@ -12,7 +12,7 @@ use super::{
     cell::Cell,
     definition::Definition,
     engine::Work,
-    fit::{Entry, Fit, Fitter, kind_of, object, small, variants},
+    fit::{Entry, Fit, Fitter, kind_of, object, own_column, small, variants},
     merge::{Asked, Fitted, Merged, Slot, Step, merge, name_of},
     open::{AUX, DATA, define, open, remember},
     store::{Alteration, Fate, Layout, NewColumn, Op, Open, Store, Write},
@@ -177,9 +177,8 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
     fn is_whole(&self, cells: &[(Slot, &Cell<'a>)]) -> bool {
         let has = |slot: Slot| cells.iter().any(|(other, _)| *other == slot);
         match self.table.layout {
-            Layout::Universal => {
-                self.definition.is_told && self.whole.iter().all(|slot| has(*slot))
-            }
+            // Which members an object has that is there, nobody knows.
+            Layout::Universal => false,
             Layout::Direct => (0..self.table.columns.len()).all(|slot| {
                 self.table.key.contains(&slot)
                     || !self.table.columns[slot].holds.takes(Value::Null)
@@ -202,7 +201,7 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
         }
         let mut slots = Vec::new();
         for name in names {
-            let Ok(own) = self.table.columns.find(crate::names::of_member(name)) else { continue };
+            let Ok(own) = own_column(&self.table.columns, name) else { continue };
             let columns = &self.table.columns;
             let family = variants(columns, self.definition, &columns[own].name);
             slots.extend(family.into_iter().chain([own]).map(small));
