@@ -13,6 +13,7 @@ mod find;
 mod holds;
 mod stage;
 mod statements;
+mod unique;
 mod write;
 
 use ctk_db::postgres::{self, Connection};

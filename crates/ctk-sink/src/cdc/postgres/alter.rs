@@ -10,6 +10,7 @@ use super::{
     change_type::change_type,
     create::{is_there, schema_sql},
     declare, quoted, shown,
+    unique::unique_sql,
 };
 use crate::{
     SinkError,
@@ -78,11 +79,10 @@ pub(super) async fn alter(
         },
         Alteration::MakeUnique(columns) => {
             let columns = if is_universal { &vec!["pk".to_owned()] } else { columns };
-            if is_unique(connection, table, columns).await? {
-                return Ok(None);
+            match unique_sql(connection, table, columns).await? {
+                Some(sql) => sql,
+                None => return Ok(None),
             }
-            let columns: Vec<_> = columns.iter().map(|name| quote(name)).collect();
-            format!("CREATE UNIQUE INDEX ON {name} ({})", columns.join(", "))
         }
     };
     refusal(run(connection, &sql).await, format!("change table {}", shown(table)))
@@ -129,31 +129,6 @@ async fn rename_sql(
          ALTER {of} {schema}.{between} RENAME TO {name}",
         quote(&table.schema)
     )))
-}
-
-/// Returns true when these columns, in any order, are unique together for all rows.
-async fn is_unique(
-    connection: &mut Connection,
-    table: &TargetTable,
-    columns: &[String],
-) -> Result<bool, SinkError> {
-    let sql = "
-        SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_index i
-          JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
-          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-          WHERE n.nspname = $1 AND c.relname = $2 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
-            AND i.indexprs IS NULL AND i.indnkeyatts = pg_catalog.cardinality($3::text[])
-            AND NOT EXISTS (SELECT 1 FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS u (attnum, place)
-              JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.attnum
-              WHERE u.place <= i.indnkeyatts AND a.attname::text <> ALL ($3::text[])))";
-    let found = sqlx::query_scalar(sql)
-        .persistent(false)
-        .bind(&table.schema)
-        .bind(&table.table)
-        .bind(columns)
-        .fetch_one(connection)
-        .await;
-    Ok(found.map_err(DbError::statement(format!("read the indexes of table {}", shown(table))))?)
 }
 
 async fn drop_member(

@@ -112,4 +112,5 @@ contract! {
     types_are_changed
     tables_are_altered
     columns_are_made_unique
+    keys_are_told_late
 }

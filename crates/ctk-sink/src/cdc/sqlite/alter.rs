@@ -10,6 +10,7 @@ use crate::{
         open::DATA,
         store::{Alteration, Fate, Layout, NewColumn, TargetTable},
     },
+    names::with_digest,
 };
 
 /// A column that only exists while its values are on their way into one of another type.
@@ -43,11 +44,8 @@ pub(super) async fn alter(
                 return Ok(None);
             }
             let names: Vec<_> = key.iter().map(|name| quote(name)).collect();
-            let index = quote(&format!("{shown}_{}", key.join("_")));
-            let sql = format!(
-                "CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {name} ({})",
-                names.join(", ")
-            );
+            let index = quote(&index_name(store, shown, key).await?);
+            let sql = format!("CREATE UNIQUE INDEX {index} ON {name} ({})", names.join(", "));
             store.ddl(sql, &format!("make table {shown} unique")).await
         }
         Alteration::AddColumns(_) | Alteration::ChangeColumn(_) if layout == Layout::Universal => {
@@ -175,6 +173,26 @@ async fn is_unique(
     names.sort_unstable();
     let wanted = names.join("\0");
     Ok(found.into_iter().flatten().any(|names| names.to_ascii_lowercase() == wanted))
+}
+
+/// Returns a name for an index, which bears one among the tables, and keeps it when its table or a column gets another one.
+async fn index_name(
+    store: &mut SqliteStore<'_>,
+    table: &str,
+    key: &[String],
+) -> Result<String, SinkError> {
+    let mut exact = format!("{table}\0{}", key.join("\0"));
+    loop {
+        let name = with_digest(&format!("ctk_unique_{table}_{}", key.join("_")), &exact);
+        let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = ? COLLATE NOCASE)";
+        let is_taken = sqlx::query_scalar(sql).bind(&name).fetch_one(&mut *store.connection).await;
+        let is_taken: bool =
+            is_taken.map_err(DbError::statement("look for the name of an index"))?;
+        if !is_taken {
+            return Ok(name);
+        }
+        exact.push('\0');
+    }
 }
 
 /// A member of an object, its value as it is written.

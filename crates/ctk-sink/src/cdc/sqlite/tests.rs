@@ -86,6 +86,7 @@ contract! {
     types_are_changed
     tables_are_altered
     columns_are_made_unique
+    keys_are_told_late
 }
 
 #[tokio::test]
@@ -142,4 +143,29 @@ fn statements_have_few_sizes() {
     check(40, 2000, &[16, 16, 8]);
     check(3, 40_000, &[1, 1, 1]);
     check(0, 5, &[]);
+}
+
+/// The index of a table that got another name keeps its own, and so does that of a column.
+#[tokio::test]
+async fn indexes_do_not_meet_when_names_come_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let mut connection = sqlite::open(&path, sqlite::Mode::Create).await.unwrap();
+    let mut store = SqliteStore { connection: &mut connection, stream: "stream", namespace: "run" };
+    let unique = || Alteration::MakeUnique(vec!["a".into()]);
+    for name in ["b", "c", "d"] {
+        let made = contract::make(&mut store, "t", Layout::Direct, &["id"], &["a"]).await;
+        contract::altered(&mut store, &made, Layout::Direct, unique()).await;
+        let rename = Alteration::RenameColumn { from: "a".into(), to: "b".into() };
+        contract::altered(&mut store, &made, Layout::Direct, rename).await;
+        let add = Alteration::AddColumns(vec![contract::column("a", ColumnKind::Text)]);
+        contract::altered(&mut store, &made, Layout::Direct, add).await;
+        contract::altered(&mut store, &made, Layout::Direct, unique()).await;
+        let rename = Alteration::Rename(contract::named(&store, name));
+        contract::altered(&mut store, &made, Layout::Direct, rename).await;
+    }
+    let sql =
+        "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND name LIKE 'ctk_unique_t_a__%'";
+    let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut *store.connection).await.unwrap();
+    assert_eq!(count, 6);
 }

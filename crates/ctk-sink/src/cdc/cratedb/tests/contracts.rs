@@ -140,6 +140,7 @@ contracts! {
     types_are_changed
     tables_are_altered
     columns_are_made_unique
+    keys_are_told_late
     objects_have_keys_of_several_members
     members_are_altered
 }

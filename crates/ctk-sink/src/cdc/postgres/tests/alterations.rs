@@ -181,3 +181,33 @@ async fn members_of_the_key_are_renamed_and_stay() {
     let expected = json!([{"pk": {"key \"x\"": 1}, "data": {"a": 1, "b": 2}, "aux": {}}]);
     contract::check(&mut store, &made, expected).await;
 }
+
+#[tokio::test]
+async fn a_key_takes_the_place_of_the_message_id() {
+    let world = World::new().await;
+    let mut connection = world.connect().await;
+    sql(
+        &mut connection,
+        r#"CREATE TABLE t (_kinesis_msg_id text PRIMARY KEY, id bigint, "a b" text);
+           INSERT INTO t VALUES ('m1', 1, 'x'), ('m2', NULL, 'x')"#,
+    )
+    .await;
+    let mut store = PgStore::new(&mut connection, &world.places);
+    let key = Alteration::MakeUnique(vec!["id".into(), "a b".into()]);
+    let why = store.alter(&table("t"), Layout::Direct, &key).await.unwrap();
+    assert!(why.as_ref().is_some_and(|why| why.contains("contains null values")), "{why:?}");
+    assert_eq!(store.look(&table("t")).await.unwrap().unwrap().key, ["_kinesis_msg_id"]);
+    sql(store.connection, "SAVEPOINT a; UPDATE t SET id = 2 WHERE id IS NULL").await;
+    altered(&mut store, &table("t"), Layout::Direct, key.clone()).await;
+    assert_eq!(store.look(&table("t")).await.unwrap().unwrap().key, ["id", "a b"]);
+    // Also when there is an index already, which takes NULLs.
+    let index = r#"CREATE UNIQUE INDEX ON t ("a b", id)"#;
+    sql(store.connection, &format!("ROLLBACK TO a; {index}; DELETE FROM t WHERE id IS NULL")).await;
+    altered(&mut store, &table("t"), Layout::Direct, key.clone()).await;
+    assert_eq!(store.look(&table("t")).await.unwrap().unwrap().key, ["id", "a b"]);
+    // Others refer to it.
+    let other = "CREATE TABLE r (m text REFERENCES t)";
+    sql(store.connection, &format!("ROLLBACK TO a; DELETE FROM t WHERE id IS NULL; {other}")).await;
+    let why = store.alter(&table("t"), Layout::Direct, &key).await.unwrap();
+    assert!(why.as_ref().is_some_and(|why| why.contains("depend on it")), "{why:?}");
+}

@@ -128,3 +128,50 @@ pub(crate) async fn columns_are_made_unique<S: Probe>(store: &mut S) {
     let expected = json!([{"id": 2, "a": "x", "b": "3"}, {"id": 5, "a": "x", "b": "4"}]);
     check(store, &table, expected).await;
 }
+
+/// Rows came before their key was told, so each has the id of its message for one. Later rows have none.
+pub(crate) async fn keys_are_told_late<S: Probe>(store: &mut S) {
+    if !S::HAS_UNIQUE {
+        return;
+    }
+    let id = S::MESSAGE_ID;
+    let table = named(store, "a_late");
+    let columns =
+        vec![column(id, ColumnKind::Text), column("id", INTEGER), column("v", ColumnKind::Text)];
+    let new = NewTable { layout: LAYOUT, columns, key: vec![id.to_owned()] };
+    assert_eq!(store.create(&table, &new).await.unwrap(), None);
+    let by_message = open(store, &table, LAYOUT, &[id]).await;
+    let names = [id, "id", "v"];
+    let rows = vec![
+        vec![text("m1"), int(1), text("x")],
+        vec![text("m2"), int(1), text("y")],
+        vec![text("m3"), int(3), text("z")],
+    ];
+    done(store, &by_message, Op::Put, &names, rows).await;
+    let unique = || Alteration::MakeUnique(vec!["id".into()]);
+    let fate = store.alter(&table, LAYOUT, &unique()).await.unwrap();
+    assert!(fate.is_some_and(|why| !why.is_empty()), "there are equal values");
+    // It is as it was.
+    assert_eq!(store.look(&table).await.unwrap().unwrap().key, [id]);
+    let rows = vec![vec![text("m2"), int(2), text("y")]];
+    done(store, &by_message, Op::Put, &names, rows).await;
+    altered(store, &table, LAYOUT, unique()).await;
+
+    let by_id = open(store, &table, LAYOUT, &["id"]).await;
+    let rows =
+        || vec![vec![int(4), text("new")], vec![int(1), text("put")], vec![int(5), text("new")]];
+    done(store, &by_id, Op::Put, &["id", "v"], rows()).await;
+    done(store, &by_id, Op::Put, &["id", "v"], rows()).await;
+    let rows = vec![vec![int(2), text("patched")], vec![int(6), text("patched")]];
+    done(store, &by_id, Op::Patch, &["id", "v"], rows).await;
+    done(store, &by_id, Op::Delete, &["id"], vec![vec![int(5)]]).await;
+    moved(store, &by_id, &["id"], vec![int(3)], vec![int(7)]).await;
+    let expected = json!([
+        {id: "m1", "id": 1, "v": "put"},
+        {id: "m2", "id": 2, "v": "patched"},
+        {"id": 4, "v": "new"},
+        {"id": 6, "v": "patched"},
+        {id: "m3", "id": 7, "v": "z"},
+    ]);
+    check(store, &table, expected).await;
+}
