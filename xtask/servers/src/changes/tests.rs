@@ -1,3 +1,5 @@
+//! The changes are what they promise to be, and always the same.
+
 use std::collections::HashSet;
 
 use serde_json::Value;
