@@ -102,6 +102,8 @@ impl Store for CrateStore {
 
     const NAMING: Naming = Naming { fit: |name| names::of_column(&name), fold: str::to_owned };
 
+    const MASKS: bool = false;
+
     fn default_schema(&self) -> Option<&'static str> {
         Some("doc")
     }

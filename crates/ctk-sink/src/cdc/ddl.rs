@@ -47,7 +47,8 @@ pub(crate) async fn apply<S: Store>(
         TableChange::RenameColumn { from, to } => rename_column(work, definition, from, to).await?,
         TableChange::ChangeColumn(column) => change_column(work, definition, column).await?,
         TableChange::Become(def) => {
-            let mut refused = None;
+            let (mut refused, mut definition) = (None, definition);
+            definition.forget_names(def);
             for step in difference(&definition, def) {
                 let definition = define(work, source, None).await?;
                 let one = match &step {

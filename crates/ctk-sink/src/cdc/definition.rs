@@ -54,8 +54,15 @@ impl Definition {
         name
     }
 
+    /// Forgets that a column had another name, where the table has a column of that name by now.
+    pub(crate) fn forget_names(&mut self, def: &TableDef) {
+        let is_told = |name: &str| def.columns.iter().any(|column| column.name == name);
+        self.renamed.retain(|(from, to)| !is_told(from) || !is_told(to));
+    }
+
     /// Takes what the source says of the table. What it does not say stays: some records tell a part of a table only.
     pub(crate) fn take(&mut self, def: &TableDef) {
+        self.forget_names(def);
         let is_new = self.columns.is_empty();
         for column in &def.columns {
             let name = self.name(&column.name).to_owned();

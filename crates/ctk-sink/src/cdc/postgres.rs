@@ -91,6 +91,8 @@ impl Store for PgStore<'_> {
 
     const NAMING: Naming = NAMING;
 
+    const MASKS: bool = true;
+
     fn default_schema(&self) -> Option<&'static str> {
         Some("public")
     }

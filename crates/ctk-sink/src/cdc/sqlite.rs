@@ -75,6 +75,8 @@ impl Store for SqliteStore<'_> {
 
     const NAMING: Naming = NAMING;
 
+    const MASKS: bool = true;
+
     fn default_schema(&self) -> Option<&'static str> {
         None
     }

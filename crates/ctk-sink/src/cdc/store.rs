@@ -112,6 +112,9 @@ pub(crate) struct Write<'a> {
     pub(crate) op: Op,
     /// The columns of the cells: those of the key first, as [`Open::key`] has them.
     pub(crate) slots: Vec<usize>,
+    /// For [`Op::Patch`] where rows do not set the same columns: for each row a `1` or `0` for each cell behind the key, set or to
+    /// stay. Empty where all are set, and always for a store without [`Store::MASKS`].
+    pub(crate) masks: Vec<String>,
     /// As many cells each as there are slots. Each fits its column ([`Holds::takes`]).
     pub(crate) rows: Vec<Vec<Cell<'a>>>,
     /// For [`Op::Move`]: the old key of the row.
@@ -130,6 +133,9 @@ pub(crate) trait Store: Send {
 
     /// How it reads the names of columns.
     const NAMING: Naming;
+
+    /// Whether rows that set different columns can be written together. If not, there is a write for each set of columns.
+    const MASKS: bool;
 
     /// The key of rows that have none in the source.
     const MESSAGE_ID: &'static str = names::MESSAGE_ID;

@@ -240,6 +240,7 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
                         Layout::Universal => Vec::new(),
                     };
                     slots.sort_unstable();
+                    slots.dedup();
                     let place = *places.entry(slots.clone()).or_insert(patches.len());
                     if place == patches.len() {
                         patches.push((slots, Vec::new()));
@@ -251,6 +252,14 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
         self.same(work, Op::Delete, &[], deletes).await?;
         let whole = self.whole.clone();
         self.same(work, Op::Put, &whole, puts).await?;
+        if S::MASKS && patches.len() > 1 {
+            let mut slots: Vec<Slot> =
+                patches.iter().flat_map(|(slots, _)| slots.iter().copied()).collect();
+            slots.sort_unstable();
+            slots.dedup();
+            let rows = patches.into_iter().flat_map(|(_, rows)| rows).collect();
+            return self.same(work, Op::Patch, &slots, rows).await;
+        }
         for (slots, rows) in patches {
             self.same(work, Op::Patch, &slots, rows).await?;
         }
@@ -277,7 +286,14 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
             return Ok(());
         }
         let cells = rows.iter().map(|row| self.cells(op, slots, row.key, &row.cells)).collect();
-        let write = Write { op, slots: self.slots(op, slots), rows: cells, from: Vec::new() };
+        let masks = match op {
+            Op::Patch if rows.iter().any(|row| row.cells.len() < slots.len()) => {
+                rows.iter().map(|row| mask(slots, &row.cells)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let slots = self.slots(op, slots);
+        let write = Write { op, slots, rows: cells, from: Vec::new(), masks };
         let of: Vec<_> = rows.into_iter().map(|row| row.of).collect();
         self.write(work, &write, &of).await
     }
@@ -343,6 +359,7 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
             slots: self.slots(Op::Move, &slots),
             rows: vec![row],
             from: vec![from.to_vec()],
+            masks: Vec::new(),
         }
     }
 
@@ -453,6 +470,17 @@ impl<'a, H: super::store::Holds> Writer<'_, 'a, H> {
         };
         slots.sort_unstable();
         let rows = vec![self.cells(op, &slots, row.key, &row.cells)];
-        Write { op, slots: self.slots(op, &slots), rows, from: Vec::new() }
+        Write { op, slots: self.slots(op, &slots), rows, from: Vec::new(), masks: Vec::new() }
     }
+}
+
+/// Returns a `1` for each slot that the cells set, and a `0` for the others.
+fn mask(slots: &[Slot], cells: &[(Slot, &Cell<'_>)]) -> String {
+    let mut mask = vec![b'0'; slots.len()];
+    for (slot, _) in cells {
+        if let Ok(place) = slots.binary_search(slot) {
+            mask[place] = b'1';
+        }
+    }
+    mask.into_iter().map(char::from).collect()
 }

@@ -26,7 +26,7 @@ impl PgStore<'_> {
     ) -> Result<Vec<bool>, SinkError> {
         // What is staged is the same as that of rows that go.
         let (slots, rows) = (table.key.clone(), keys.to_vec());
-        let write = Write { op: Op::Delete, slots, rows, from: Vec::new() };
+        let write = Write { op: Op::Delete, slots, rows, from: Vec::new(), masks: Vec::new() };
         let stage = self.stages.of(table, &write);
         let data = encode(table, &write, stage.first, &mut vec![None; keys.len()]);
         let statements = Statements::new(table, &write, &stage);

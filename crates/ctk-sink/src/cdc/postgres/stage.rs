@@ -23,6 +23,7 @@ struct Of {
     table: TargetTable,
     columns: Vec<String>,
     has_old_keys: bool,
+    has_masks: bool,
 }
 
 /// One that is used.
@@ -42,7 +43,12 @@ impl Stages {
     /// Returns the one to use.
     pub(super) fn of(&mut self, table: &Open<PgHolds>, write: &Write<'_>) -> Stage {
         let columns = write.slots.iter().map(|slot| table.columns[*slot].name.clone()).collect();
-        let of = Of { table: table.name.clone(), columns, has_old_keys: write.op == Op::Move };
+        let of = Of {
+            table: table.name.clone(),
+            columns,
+            has_old_keys: write.op == Op::Move,
+            has_masks: !write.masks.is_empty(),
+        };
         let name = |place| format!("pg_temp.ctk_rows_{place}");
         let all = self.0.iter_mut().enumerate();
         let mut found = all.filter_map(|(place, made)| Some((place, made.as_mut()?)));
@@ -74,6 +80,9 @@ fn create_sql(place: usize, made: &Of, keys: usize) -> String {
     if made.has_old_keys {
         let old = made.columns.iter().take(keys).enumerate();
         columns.extend(old.map(|(at, name)| format!("{} AS f{at}", quote(name))));
+    }
+    if made.has_masks {
+        columns.push("''::text AS mask".into());
     }
     format!(
         "CREATE TEMPORARY TABLE ctk_rows_{place} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA",

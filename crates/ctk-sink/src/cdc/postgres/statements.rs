@@ -40,6 +40,7 @@ pub(super) struct Statements<'a> {
     columns: Vec<String>,
     slots: &'a [usize],
     op: Op,
+    has_masks: bool,
 }
 
 impl<'a> Statements<'a> {
@@ -53,6 +54,7 @@ impl<'a> Statements<'a> {
             columns,
             slots: &write.slots,
             op: write.op,
+            has_masks: !write.masks.is_empty(),
         }
     }
 
@@ -62,6 +64,9 @@ impl<'a> Statements<'a> {
         all.extend((0..self.columns.len()).map(|at| format!("c{at}")));
         if self.op == Op::Move {
             all.extend((0..self.keys()).map(|at| format!("f{at}")));
+        }
+        if self.has_masks {
+            all.push("mask".to_owned());
         }
         all.join(", ")
     }
@@ -87,6 +92,12 @@ impl<'a> Statements<'a> {
         let sets = self.columns.iter().enumerate().skip(from).map(|(at, name)| {
             if is_added(at) {
                 format!("{name} = COALESCE(t.{name}, '{{}}') || {}", source(at))
+            } else if self.has_masks {
+                let place = at + 1 - self.keys();
+                format!(
+                    "{name} = CASE pg_catalog.substr(s.mask, {place}, 1) WHEN '1' THEN {} ELSE t.{name} END",
+                    source(at)
+                )
             } else {
                 format!("{name} = {}", source(at))
             }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ctk_db::{
     DbError,
-    postgres::{Trouble, sqlstate, trouble},
+    postgres::{Trouble, Type, sqlstate, trouble},
     text_of,
 };
 
@@ -53,7 +53,8 @@ pub(super) fn encode(
     let keys = if write.op == Op::Move { table.key.len() } else { 0 };
     let slots = || write.slots.iter().chain(write.slots.iter().take(keys));
     // A table has 1,600 columns at most.
-    let fields = i16::try_from(1 + write.slots.len() + keys).unwrap_or_default();
+    let masks = usize::from(!write.masks.is_empty());
+    let fields = i16::try_from(1 + write.slots.len() + keys + masks).unwrap_or_default();
     let nothing = Vec::new();
     for (row, (cells, fate)) in write.rows.iter().zip(fates).enumerate() {
         let start = data.bytes.len();
@@ -71,6 +72,9 @@ pub(super) fn encode(
                     break;
                 }
             }
+        }
+        if let Some(mask) = write.masks.get(row) {
+            put(&Type::Text { most: None }, ctk_flow::Value::Text(mask), &mut data.bytes);
         }
         if fate.is_some() {
             data.bytes.truncate(start);

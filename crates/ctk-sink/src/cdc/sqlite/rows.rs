@@ -12,7 +12,7 @@ use crate::{
         cell::Cell,
         store::{Fate, Layout, Op, Open, Write},
     },
-    sqlite::{Holds, push},
+    sqlite::{Bound, Holds, push},
 };
 
 /// The most parameters of a statement (<https://www.sqlite.org/limits.html#max_variable_number>).
@@ -37,7 +37,7 @@ pub(super) async fn write(
         }
         _ => write,
     };
-    let mut work = parts(write.rows.len(), write.slots.len());
+    let mut work = parts(write.rows.len(), write.slots.len() + 1);
     while let Some(range) = work.pop() {
         let said = match write.op {
             Op::Put => put(connection, table, write, &range).await?,
@@ -106,6 +106,9 @@ fn values(rows: usize, width: usize) -> String {
     vec![row; rows].join(", ")
 }
 
+/// The column of masks, which no table has.
+const MASK: &str = "\"ctk mask\"";
+
 fn arguments(table: &Open<Holds>, slots: &[usize], rows: &[Vec<Cell<'_>>]) -> SqliteArguments {
     let mut arguments = SqliteArguments::default();
     bind(&mut arguments, table, slots, rows);
@@ -162,18 +165,37 @@ async fn patch(
 ) -> Result<Said, SinkError> {
     let names = Names::of(table, write);
     let rows = &write.rows[range.clone()];
+    let has_masks = !write.masks.is_empty();
+    let mask = if has_masks { format!(", {MASK}") } else { String::new() };
     let with = format!(
-        "WITH ctk_rows ({}) AS (VALUES {})",
+        "WITH ctk_rows ({}{mask}) AS (VALUES {})",
         names.all.join(", "),
-        values(range.len(), names.all.len())
+        values(range.len(), names.all.len() + usize::from(has_masks))
     );
+    let arguments = || {
+        if !has_masks {
+            return arguments(table, &write.slots, rows);
+        }
+        let mut all = SqliteArguments::default();
+        for (row, mask) in rows.iter().zip(write.masks.iter().skip(range.start)) {
+            bind(&mut all, table, &write.slots, std::slice::from_ref(row));
+            push(&mut all, Bound::Text(mask));
+        }
+        all
+    };
     let (t, same) = (&names.table, names.same_key("t", "ctk_rows"));
     if !names.others().is_empty() {
-        let set: Vec<_> =
-            names.others().iter().map(|name| format!("{name} = ctk_rows.{name}")).collect();
-        let sql =
-            format!("{with} UPDATE {t} AS t SET {} FROM ctk_rows WHERE {same}", set.join(", "));
-        match send(connection, table, sql, arguments(table, &write.slots, rows)).await? {
+        let set = (1..).zip(names.others()).map(|(at, name): (usize, _)| {
+            if !has_masks {
+                return format!("{name} = ctk_rows.{name}");
+            }
+            format!(
+                "{name} = CASE substr(ctk_rows.{MASK}, {at}, 1) WHEN '1' THEN ctk_rows.{name} ELSE t.{name} END"
+            )
+        });
+        let set = set.collect::<Vec<_>>().join(", ");
+        let sql = format!("{with} UPDATE {t} AS t SET {set} FROM ctk_rows WHERE {same}");
+        match send(connection, table, sql, arguments()).await? {
             // As a rule all of them are there.
             Ok(changed) if changed == range.len() as u64 => return Ok(Ok(changed)),
             Ok(_) => {}
@@ -184,7 +206,7 @@ async fn patch(
     let sql = format!(
         "{with} INSERT INTO {t} ({all}) SELECT {all} FROM ctk_rows WHERE NOT EXISTS (SELECT 1 FROM {t} AS t WHERE {same})"
     );
-    send(connection, table, sql, arguments(table, &write.slots, rows)).await
+    send(connection, table, sql, arguments()).await
 }
 
 async fn delete(

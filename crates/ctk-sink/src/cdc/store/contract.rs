@@ -129,7 +129,7 @@ pub(crate) async fn tried<'a, S: Store>(
     rows: Vec<Vec<Cell<'a>>>,
     from: Vec<Vec<Cell<'a>>>,
 ) -> Vec<Fate> {
-    let write = Write { op, slots: slots(open, names), rows, from };
+    let write = Write { op, slots: slots(open, names), rows, from, masks: Vec::new() };
     store.write(open, &write).await.unwrap()
 }
 

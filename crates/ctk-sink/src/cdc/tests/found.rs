@@ -419,3 +419,53 @@ async fn a_row_that_was_there_keeps_what_a_new_key_does_not_tell_in_postgresql()
     run_postgres(&server, &["patch public.t id=2 a=5 before id=1"]).await.unwrap();
     assert_eq!(server.try_sql("SELECT concat_ws(' ', id, a, b) FROM t").unwrap(), "2 5 7");
 }
+
+/// Rows, updates of each set of columns, and what comes of them.
+fn updates_of_all_sets() -> (String, String) {
+    let columns = ["a", "b", "c", "d", "e", "f"];
+    let all = |value: u32| columns.map(|name| format!("{name}={value}")).join(" ");
+    let mut history =
+        String::from("create s.t id:int64* a:int64 b:int64 c:int64 d:int64 e:int64 f:int64\n");
+    for id in 0..64 {
+        history.push_str(&format!("put s.t id={id} {}\n", all(1)));
+    }
+    history.push_str("put s.t id=64 a=1\n");
+    // One that is missing becomes a row, too.
+    history.push_str("patch s.t id=65 c=2\n");
+    let mut rows = String::new();
+    for id in 0_u32..64 {
+        let is_set = |place: usize| id >> place & 1 == 1;
+        let set = columns.iter().enumerate().filter(|(place, _)| is_set(*place));
+        let set: Vec<_> = set.map(|(_, name)| format!("{name}=2")).collect();
+        history.push_str(&format!("patch s.t id={id} {}\n", set.join(" ")));
+        let values = (0..columns.len()).map(|place| if is_set(place) { " 2" } else { " 1" });
+        rows.push_str(&format!("{id}{}\n", values.collect::<String>()));
+    }
+    rows.push_str("64 1\n65 2");
+    (history.replace(" \n", "\n"), rows)
+}
+
+#[tokio::test]
+async fn updates_may_set_other_columns_each() {
+    let (history, rows) = updates_of_all_sets();
+    let (first, second) = history.split_once("patch").unwrap();
+    let second = format!("patch{second}");
+    let world = World::new();
+    world.run(settings(), &[first, &second]).await;
+    let names = ["id", "a", "b", "c", "d", "e", "f"];
+    let bare = names
+        .iter()
+        .fold(world.rows("t").await, |rows, name| rows.replace(&format!("{name}="), ""));
+    assert_eq!(bare, rows, "{}", world.letters().await);
+}
+
+#[tokio::test]
+async fn updates_may_set_other_columns_each_in_postgresql() {
+    let (history, rows) = updates_of_all_sets();
+    let (first, second) = history.split_once("patch").unwrap();
+    let server = Postgres::start().await.unwrap();
+    run_postgres(&server, &[first, &format!("patch{second}")]).await.unwrap();
+    let there =
+        "SELECT string_agg(concat_ws(' ', id, a, b, c, d, e, f), chr(10) ORDER BY id) FROM s.t";
+    assert_eq!(server.try_sql(there).unwrap(), rows);
+}

@@ -33,6 +33,8 @@ impl Store for Probed {
 
     const NAMING: Naming = CrateStore::NAMING;
 
+    const MASKS: bool = false;
+
     fn default_schema(&self) -> Option<&'static str> {
         self.store.default_schema()
     }

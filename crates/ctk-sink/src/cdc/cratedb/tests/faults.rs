@@ -50,6 +50,7 @@ async fn every_fault_at_every_request_is_survived() {
                         slots: vec![0, 1],
                         rows: rows_of(0..15, 1),
                         from: Vec::new(),
+                        masks: Vec::new(),
                     },
                 )
                 .await
