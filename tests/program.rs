@@ -10,11 +10,11 @@ mod change_model;
 #[path = "program/changes.rs"]
 mod changes;
 #[cfg(test)]
+#[path = "program/changes_edges.rs"]
+mod changes_edges;
+#[cfg(test)]
 #[path = "program/changes_equal.rs"]
 mod changes_equal;
-#[cfg(test)]
-#[path = "program/changes_found.rs"]
-mod changes_found;
 #[cfg(test)]
 #[path = "program/changes_run.rs"]
 mod changes_run;

@@ -87,9 +87,10 @@ impl Prepared {
         }
         let typed = |argument: &Option<String>| argument.clone().filter(|text| !text.is_empty());
         let typed = (typed(&arguments.schema), typed(&arguments.table));
-        let changes = match source.decode.format.is_change_data() {
-            true => Some(Changes::new(&kind, typed.clone(), source, recipe)?),
-            false => None,
+        let changes = if source.decode.format.is_change_data() {
+            Some(Changes::new(&kind, typed.clone(), source, recipe)?)
+        } else {
+            None
         };
         let (mut schema, table) = kind.full_name(typed, source.stream.name())?;
         if let Some(changes) = &changes {

@@ -1,22 +1,23 @@
 //! Changes of one table, fitted to its columns: which column each member goes to, in which form, and what is still missing
 //! for that. Pure.
 
+mod columns;
 mod key;
 
 use std::collections::{BTreeMap, HashMap};
 
 use ctk_flow::{Asks, Change, Changes, ColumnId, ColumnKind, Reason, Row, Value};
 
+pub(crate) use self::columns::{kind_of, own_column, variants};
+use self::columns::{kinds, of_source, sibling};
 use super::{
     adapt::{adapt, as_bytes},
     cell::Cell,
     definition::Definition,
-    exact::is_exact,
     merge::{Asked, Fitted, Slot, name_of},
     store::{Holds, Layout, Open},
 };
 use crate::{
-    columns::{Columns, Place},
     group::Delivery,
     kinds::{Kind, Seen},
     names,
@@ -379,77 +380,7 @@ pub(crate) fn object<'a, 'b: 'a>(members: impl Iterator<Item = (&'a str, &'a Cel
     text
 }
 
-/// Returns the column of a member, or the name that it is to be made under. One that was made when another had its name, but for
-/// the case, stays its column when that one goes.
-pub(crate) fn own_column<H>(columns: &Columns<H>, member: &str) -> Result<usize, String> {
-    columns.find(names::of_member(member)).or_else(|name| {
-        match columns.place(&names::apart(&name)) {
-            Place::Column(slot) => Ok(slot),
-            _ => Err(name),
-        }
-    })
-}
-
-/// Returns for each column whether it is one of the source.
-fn of_source<H>(table: &Open<H>, definition: &Definition) -> Vec<bool> {
-    let mut of_source = vec![false; table.columns.len()];
-    for column in &definition.columns {
-        if let Ok(slot) = own_column(&table.columns, &column.name) {
-            of_source[slot] = true;
-        }
-    }
-    of_source
-}
-
-/// Returns for each column the kind that a variant for its own values would have: such a one would take nothing else.
-fn kinds<H>(table: &Open<H>, definition: &Definition) -> Vec<Option<Kind>> {
-    let mut kinds = vec![None; table.columns.len()];
-    for column in &definition.columns {
-        if let Ok(slot) = own_column(&table.columns, &column.name) {
-            kinds[slot] = KINDS.into_iter().find(|kind| kind_of(*kind) == column.kind);
-        }
-    }
-    kinds
-}
-
-/// Returns the kind of column that keeps a value as it is: a decimal that no double shows as it is written is text.
-fn sibling(value: Value<'_>) -> Option<Kind> {
-    match value {
-        Value::Decimal(text) if !is_exact(text) => Some(Kind::Text),
-        value => Kind::of(value),
-    }
-}
-
-/// The kinds that variants are named after.
-const KINDS: [Kind; 6] =
-    [Kind::Bool, Kind::Bigint, Kind::Double, Kind::Text, Kind::Json, Kind::Binary];
-
-/// Returns which other columns hold values of a column's member: its variants. Where a column of the source has the name of
-/// one, a variant of that name stands for it.
-pub(crate) fn variants<H>(columns: &Columns<H>, definition: &Definition, name: &str) -> Vec<usize> {
-    let variants = KINDS.iter().filter_map(|kind| {
-        let mut variant = names::variant(name, kind.name());
-        while definition.position(&variant).is_some() {
-            variant = names::variant(&variant, kind.name());
-        }
-        columns.find(variant).ok()
-    });
-    variants.collect()
-}
-
 #[expect(clippy::expect_used, reason = "a batch has fewer cells than that")]
 pub(crate) fn small(n: usize) -> Slot {
     Slot::try_from(n).expect("fewer than 4 billion columns")
-}
-
-/// Returns what a column of the source becomes whose values decide that.
-pub(crate) fn kind_of(kind: Kind) -> ColumnKind {
-    match kind {
-        Kind::Bool => ColumnKind::Bool,
-        Kind::Bigint => ColumnKind::Integer { bits: 64, signed: true },
-        Kind::Double => ColumnKind::Double,
-        Kind::Text => ColumnKind::Text,
-        Kind::Json => ColumnKind::Json,
-        Kind::Binary => ColumnKind::Bytes,
-    }
 }

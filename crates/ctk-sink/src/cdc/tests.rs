@@ -7,7 +7,7 @@
 //! delete shop.orders id=2
 //! ```
 
-mod found;
+mod edges;
 mod keys;
 mod rows;
 mod tables;

@@ -133,16 +133,13 @@ impl Prepared {
         let wanted = changes.settings(stream, &address.table, dead_letters);
         let started = cratedb::start(client, settings, wanted, &address.table).await?;
         let (sink, knowledge) = started;
-        Ok(match opened {
-            Some((store, saved)) => {
-                let target = WriteThenSave::start(sink, store, interval);
-                (AnyTarget::CrateDbChanges(ChangeTarget::new(target, knowledge)), saved)
-            }
-            None => {
-                let target = WriteThenSave::start(sink, MemoryStore::new(stream), interval);
-                (AnyTarget::CrateDbChangesAlone(ChangeTarget::new(target, knowledge)), self.saved)
-            }
-        })
+        let Some((store, saved)) = opened else {
+            let target = WriteThenSave::start(sink, MemoryStore::new(stream), interval);
+            let target = AnyTarget::CrateDbChangesAlone(ChangeTarget::new(target, knowledge));
+            return Ok((target, self.saved));
+        };
+        let target = WriteThenSave::start(sink, store, interval);
+        Ok((AnyTarget::CrateDbChanges(ChangeTarget::new(target, knowledge)), saved))
     }
 
     /// Opens the table of checkpoints, and returns how far earlier runs came by now.
