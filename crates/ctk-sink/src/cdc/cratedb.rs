@@ -104,6 +104,8 @@ impl Store for CrateStore {
 
     const MASKS: bool = false;
 
+    const MESSAGE_ID: &'static str = names::MESSAGE_ID;
+
     fn default_schema(&self) -> Option<&'static str> {
         Some("doc")
     }
