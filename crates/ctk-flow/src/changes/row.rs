@@ -67,13 +67,13 @@ pub struct Change<'a> {
 /// What a change asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Asks<'a> {
-    /// See [`Action::Put`].
+    /// See [`crate::Action::Put`].
     Put,
-    /// See [`Action::Patch`].
+    /// See [`crate::Action::Patch`].
     Patch,
-    /// See [`Action::Delete`].
+    /// See [`crate::Action::Delete`].
     Delete,
-    /// See [`Action::Table`].
+    /// See [`crate::Action::Table`].
     Table(&'a TableChange),
 }
 
