@@ -132,15 +132,16 @@ async fn rename<S: Store>(
     to: &SourceTable,
 ) -> Result<Option<String>, SinkError> {
     let is_known = work.tables.definitions.contains_key(&definition.source);
-    if definition.source == *to || !is_known && work.store.look(&definition.target).await?.is_none()
+    if definition.source == *to
+        || !is_known && !look(work, &definition.target).await?.is_ok_and(|found| found.is_some())
     {
         // It has the name already, as when the change comes once more.
         return Ok(None);
     }
     let target = work.tables.assign(work.store, work.settings, (to, &definition.source));
     if target != definition.target {
-        let there = work.store.look(&target).await?.is_some();
-        let is_left = work.store.look(&definition.target).await?.is_some();
+        let there = look(work, &target).await?.is_ok_and(|found| found.is_some());
+        let is_left = look(work, &definition.target).await?.is_ok_and(|found| found.is_some());
         let is_of_source = work.tables.definitions.contains_key(to);
         let alteration = match there && is_left {
             // The change comes once more: the table with the new name is that of a later time, and has all that is left.
@@ -182,7 +183,7 @@ async fn add<S: Store>(
     }
     let mut refused = None;
     if definition.layout == Layout::Direct
-        && let Some(found) = work.store.look(&definition.target).await?
+        && let Ok(Some(found)) = look(work, &definition.target).await?
     {
         let mut missing = missing(&definition, &found.columns);
         missing.retain(|new| new.name == names::of_member(&column.name));
@@ -230,7 +231,7 @@ async fn columns_of<S: Store>(
     if definition.layout == Layout::Universal {
         return Ok(vec![name.to_owned()]);
     }
-    let Some(found) = work.store.look(&definition.target).await? else { return Ok(Vec::new()) };
+    let Ok(Some(found)) = look(work, &definition.target).await? else { return Ok(Vec::new()) };
     let Ok(own) = own_column(&found.columns, name) else { return Ok(Vec::new()) };
     let own_name = found.columns[own].name.clone();
     let others = variants(&found.columns, definition, &own_name);
