@@ -57,6 +57,7 @@ impl Source {
     pub(crate) fn drop_table(&mut self, plan: &mut Plan) -> Vec<Event> {
         let name = self.pick(plan);
         let table = self.tables.remove(&name).unwrap();
+        self.dropped.insert(name.clone());
         let def = table_def(&table, &self.settings);
         vec![self.control_record(&name, "drop-table", &[def])]
     }
@@ -73,7 +74,8 @@ impl Source {
         let old = self.pick(plan);
         let Some(new) = self.free_name(plan) else { return Vec::new() };
         let new = (old.0.clone(), new.1);
-        if self.tables.contains_key(&new) {
+        // A table that gets the name of a dropped one is taken for that one, with its key.
+        if self.tables.contains_key(&new) || self.dropped.contains(&new) {
             return Vec::new();
         }
         let table = self.tables.remove(&old).unwrap();
@@ -127,8 +129,11 @@ impl Source {
         let table = self.tables.get_mut(&name).unwrap();
         let Some(new) = free_column(plan, table, &COLUMNS) else { return Vec::new() };
         let old = std::mem::replace(&mut table.columns[place].name, new.clone());
+        // A definition that has a former name again may as well be the one of that time, which comes once more.
+        let is_former = table.former.contains(&new);
+        table.former.insert(old.clone());
         let control = match plan.below(2) {
-            0 => table_def(table, &self.settings),
+            0 if !is_former => table_def(table, &self.settings),
             _ => format!(r#""old-column-name": {}, "new-column-name": {}"#, text(&old), text(&new)),
         };
         vec![self.control_record(&name, "rename-column", &[control])]
@@ -138,7 +143,7 @@ impl Source {
     pub(crate) fn change_column(&mut self, plan: &mut Plan) -> Vec<Event> {
         let Some((name, place)) = self.any_column(plan) else { return Vec::new() };
         let table = self.tables.get_mut(&name).unwrap();
-        let Some(kind) = table.columns[place].kind.wider(plan, &self.settings) else {
+        let Some(kind) = table.columns[place].kind.wider(plan) else {
             return Vec::new();
         };
         table.columns[place].kind = kind;
