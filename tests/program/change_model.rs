@@ -53,7 +53,7 @@ pub(crate) struct Settings {
     /// Which changes of tables there are.
     pub(crate) ddl: Ddl,
     /// Whether a record may come again after later ones. Then a row does not get a key that was used before, unless its
-    /// record has all of the row.
+    /// record has all of the row, and names that were given up are not used again.
     pub(crate) replays: bool,
 }
 
@@ -82,7 +82,7 @@ impl Settings {
     };
 
     /// Where records may come again.
-    pub(crate) const REPLAYED: Self = Self { ddl: Ddl::Repeatable, replays: true, ..Self::USUAL };
+    pub(crate) const REPLAYED: Self = Self { replays: true, ..Self::USUAL };
 
     /// Returns settings in which what only changes how records look depends on the seed.
     pub(crate) fn vary(self, seed: u64) -> Self {
@@ -112,6 +112,8 @@ pub(crate) struct Table {
     used: BTreeSet<Vec<String>>,
     /// The names that columns had, and have no more.
     former: BTreeSet<String>,
+    /// The columns that got their names, or types, after the table was created.
+    later: BTreeSet<String>,
 }
 
 impl Table {
@@ -148,6 +150,8 @@ pub(crate) struct Source {
     pub(crate) tables: BTreeMap<Name, Table>,
     /// The names of tables that were dropped.
     dropped: BTreeSet<Name>,
+    /// The names that tables had before they got another one.
+    given_up: BTreeSet<Name>,
     records: u64,
 }
 
@@ -156,7 +160,13 @@ const TABLES: usize = 4;
 
 impl Source {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, tables: BTreeMap::new(), dropped: BTreeSet::new(), records: 0 }
+        Self {
+            settings,
+            tables: BTreeMap::new(),
+            dropped: BTreeSet::new(),
+            given_up: BTreeSet::new(),
+            records: 0,
+        }
     }
 
     /// Does what a step says, and returns the records of it.
