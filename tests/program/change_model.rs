@@ -53,14 +53,8 @@ pub(crate) struct Settings {
     /// Which changes of tables there are.
     pub(crate) ddl: Ddl,
     /// Whether a record may come again after later ones. Then a row does not get a key that was used before, unless its
-    /// record has all of the row.
+    /// record has all of the row, and names that were given up are not used again.
     pub(crate) replays: bool,
-    /// Whether a key is taken again that a row gave up by an update which does not bring all of the row. When such an update
-    /// comes again, the row that has its new key has to stay, and what has the old key is another row.
-    pub(crate) retakes: bool,
-    /// Whether values are such as CrateDB takes: members of JSON objects keep their types, and there is no number, nor does a
-    /// column become one, of which it has no type.
-    pub(crate) plain: bool,
 }
 
 /// Which changes of tables there are.
@@ -85,12 +79,10 @@ impl Settings {
         pretty: false,
         ddl: Ddl::All,
         replays: false,
-        retakes: true,
-        plain: false,
     };
 
     /// Where records may come again.
-    pub(crate) const REPLAYED: Self = Self { ddl: Ddl::Repeatable, replays: true, ..Self::USUAL };
+    pub(crate) const REPLAYED: Self = Self { replays: true, ..Self::USUAL };
 
     /// Returns settings in which what only changes how records look depends on the seed.
     pub(crate) fn vary(self, seed: u64) -> Self {
@@ -118,8 +110,10 @@ pub(crate) struct Table {
     pub(crate) rows: BTreeMap<Vec<String>, Vec<Value>>,
     /// All keys that there ever were.
     used: BTreeSet<Vec<String>>,
-    /// Those that were given up by updates which do not bring all of the row.
-    given_up: BTreeSet<Vec<String>>,
+    /// The names that columns had, and have no more.
+    former: BTreeSet<String>,
+    /// The columns that got their names, or types, after the table was created.
+    later: BTreeSet<String>,
 }
 
 impl Table {
@@ -154,6 +148,10 @@ pub(crate) struct Content {
 pub(crate) struct Source {
     pub(crate) settings: Settings,
     pub(crate) tables: BTreeMap<Name, Table>,
+    /// The names of tables that were dropped.
+    dropped: BTreeSet<Name>,
+    /// The names that tables had before they got another one.
+    given_up: BTreeSet<Name>,
     records: u64,
 }
 
@@ -162,7 +160,13 @@ const TABLES: usize = 4;
 
 impl Source {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, tables: BTreeMap::new(), records: 0 }
+        Self {
+            settings,
+            tables: BTreeMap::new(),
+            dropped: BTreeSet::new(),
+            given_up: BTreeSet::new(),
+            records: 0,
+        }
     }
 
     /// Does what a step says, and returns the records of it.

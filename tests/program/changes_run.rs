@@ -104,9 +104,8 @@ async fn postgresql_after_kills() {
 
 #[tokio::test]
 async fn cratedb_after_kills() {
-    let plain = Settings { plain: true, retakes: false, ..Settings::REPLAYED };
-    for (seed, settings, shards) in [(6, plain, 1), (7, Settings { ddl: Ddl::Create, ..plain }, 4)]
-    {
+    let in_shards = Settings { ddl: Ddl::Create, ..Settings::REPLAYED };
+    for (seed, settings, shards) in [(6, Settings::REPLAYED, 1), (7, in_shards, 4)] {
         check(Database::CrateDb(CrateDb::start().await.unwrap()), settings, shards, seed).await;
     }
 }

@@ -57,6 +57,7 @@ impl Source {
     pub(crate) fn drop_table(&mut self, plan: &mut Plan) -> Vec<Event> {
         let name = self.pick(plan);
         let table = self.tables.remove(&name).unwrap();
+        self.dropped.insert(name.clone());
         let def = table_def(&table, &self.settings);
         vec![self.control_record(&name, "drop-table", &[def])]
     }
@@ -73,10 +74,13 @@ impl Source {
         let old = self.pick(plan);
         let Some(new) = self.free_name(plan) else { return Vec::new() };
         let new = (old.0.clone(), new.1);
-        if self.tables.contains_key(&new) {
+        // A table that gets the name of a dropped one is taken for that one, with its key.
+        let is_dropped = self.dropped.contains(&new);
+        if self.tables.contains_key(&new) || is_dropped || self.is_given_up(&new) {
             return Vec::new();
         }
         let table = self.tables.remove(&old).unwrap();
+        self.given_up.insert(old.clone());
         let mut control = vec![table_def(&table, &self.settings)];
         self.tables.insert(new.clone(), table);
         let of = if plan.one_in(2) {
@@ -93,7 +97,11 @@ impl Source {
         let name = self.pick(plan);
         let table = self.tables.get_mut(&name).unwrap();
         let Some(column) = new_column(plan, table) else { return Vec::new() };
+        if self.settings.replays && table.former.contains(&column.name) {
+            return Vec::new();
+        }
         table.columns.push(column.clone());
+        table.later.insert(column.name.clone());
         for row in table.rows.values_mut() {
             row.push(Value::Null);
         }
@@ -126,9 +134,19 @@ impl Source {
         let Some((name, place)) = self.any_column(plan) else { return Vec::new() };
         let table = self.tables.get_mut(&name).unwrap();
         let Some(new) = free_column(plan, table, &COLUMNS) else { return Vec::new() };
+        // A column that is added once more is a new one; so is one that gets the former name of another one, or its own name
+        // by the first of two renamings; and one that has its first type once more loses values of its later one.
+        let is_later = table.later.contains(&table.columns[place].name);
+        if self.settings.replays && (is_later || table.former.contains(&new)) {
+            return Vec::new();
+        }
+        table.later.insert(new.clone());
         let old = std::mem::replace(&mut table.columns[place].name, new.clone());
+        // A definition that has a former name again may as well be the one of that time, which comes once more.
+        let is_former = table.former.contains(&new);
+        table.former.insert(old.clone());
         let control = match plan.below(2) {
-            0 => table_def(table, &self.settings),
+            0 if !is_former => table_def(table, &self.settings),
             _ => format!(r#""old-column-name": {}, "new-column-name": {}"#, text(&old), text(&new)),
         };
         vec![self.control_record(&name, "rename-column", &[control])]
@@ -138,10 +156,11 @@ impl Source {
     pub(crate) fn change_column(&mut self, plan: &mut Plan) -> Vec<Event> {
         let Some((name, place)) = self.any_column(plan) else { return Vec::new() };
         let table = self.tables.get_mut(&name).unwrap();
-        let Some(kind) = table.columns[place].kind.wider(plan, &self.settings) else {
+        let Some(kind) = table.columns[place].kind.wider(plan) else {
             return Vec::new();
         };
         table.columns[place].kind = kind;
+        table.later.insert(table.columns[place].name.clone());
         for row in table.rows.values_mut() {
             row[place] = row[place].widened(kind);
         }
@@ -160,11 +179,17 @@ impl Source {
             let is_it = |(other, name): &Name| {
                 name == **table && (!self.settings.same_names || other == schema)
             };
-            !names.any(is_it)
+            !names.any(is_it) && !self.is_given_up(&(schema.to_owned(), (**table).to_owned()))
         };
         let free: Vec<_> = self.settings.tables.iter().filter(is_free).collect();
         let table = free.get(index(plan, free.len().max(1)))?;
         Some((schema.to_owned(), (**table).to_owned()))
+    }
+
+    /// Returns true for the old name of a table where rows may come again: they bring back a table of this name, which is not
+    /// to be one of a later time.
+    fn is_given_up(&self, name: &Name) -> bool {
+        self.settings.replays && self.given_up.contains(name)
     }
 
     /// Returns a column that is not of the key.

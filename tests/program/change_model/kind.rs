@@ -87,19 +87,17 @@ impl Kind {
     }
 
     /// Returns a type that has room for all values of this one; none where there is none.
-    pub(crate) fn wider(self, plan: &mut Plan, settings: &Settings) -> Option<Self> {
+    pub(crate) fn wider(self, plan: &mut Plan) -> Option<Self> {
         match self {
             Self::Integer { bits, signed } if bits < 64 && !plan.one_in(3) => {
                 Some(Self::Integer { bits: bits * 2, signed })
             }
             Self::Integer { .. } if plan.one_in(2) => Some(Self::Text),
             Self::Integer { .. } => Some(Self::Numeric { precision: 25, scale: 0 }),
-            Self::Numeric { precision, scale } if precision < 36 && !settings.plain => {
-                Some(Self::Numeric {
-                    precision: precision + 2,
-                    scale: scale + pick(plan, &[0, 1, 2]),
-                })
-            }
+            Self::Numeric { precision, scale } if precision < 36 => Some(Self::Numeric {
+                precision: precision + 2,
+                scale: scale + pick(plan, &[0, 1, 2]),
+            }),
             _ => None,
         }
     }
@@ -146,9 +144,6 @@ impl Kind {
                 } else {
                     (0, (1_i128 << bits) - 1)
                 };
-                // CrateDB does not take these.
-                let edge = i128::from(settings.plain && bits == 64);
-                let (least, most) = (least + edge, most - edge);
                 Value::Integer(match plan.below(6) {
                     0 => least,
                     1 => most,
@@ -173,18 +168,7 @@ impl Kind {
             Self::Double => {
                 let bits = f64::from_bits(plan.below(u64::MAX));
                 let any = if bits.is_finite() && bits.abs() > 1e-280 { bits } else { 0.5 };
-                Value::Double(*pick(
-                    plan,
-                    &[
-                        0.0,
-                        0.1,
-                        -2.25,
-                        1e300,
-                        if settings.plain { 0.25 } else { 1e15 + 0.3 },
-                        42.0,
-                        any,
-                    ],
-                ))
+                Value::Double(*pick(plan, &[0.0, 0.1, -2.25, 1e300, 1e15 + 0.3, 42.0, any]))
             }
             Self::Text if settings.nulls && plan.one_in(10) => Value::Text(String::new()),
             Self::Text if plan.one_in(3) => Value::Text(format!("text {}", plan.below(1000))),
@@ -204,12 +188,12 @@ impl Kind {
                 let seconds = i64::try_from(plan.below(4_000_000_000)).unwrap() - 1_000_000_000;
                 let within = match plan.below(4) {
                     0 => 0,
-                    1 if !settings.plain => i64::try_from(plan.below(1_000_000)).unwrap(),
+                    1 => i64::try_from(plan.below(1_000_000)).unwrap(),
                     _ => i64::try_from(plan.below(1000)).unwrap() * 1000,
                 };
                 Value::Timestamp(seconds * 1_000_000 + within)
             }
-            Self::Json => Value::Json(json(plan, settings)),
+            Self::Json => Value::Json(json(plan)),
         }
     }
 
@@ -232,7 +216,7 @@ impl Kind {
 }
 
 /// Returns an object or an array.
-fn json(plan: &mut Plan, settings: &Settings) -> Json {
+fn json(plan: &mut Plan) -> Json {
     let mut members = Map::new();
     if plan.one_in(2) {
         members.insert("n".to_owned(), plan.below(1000).into());
@@ -245,11 +229,8 @@ fn json(plan: &mut Plan, settings: &Settings) -> Json {
         members.insert("l".to_owned(), list.into());
     }
     if plan.one_in(3) {
-        let inner = json(plan, settings);
+        let inner = json(plan);
         members.insert("o".to_owned(), inner);
-    }
-    if settings.plain {
-        return Json::Object(members);
     }
     if plan.one_in(4) {
         members.insert("n".to_owned(), Json::Null);

@@ -35,9 +35,6 @@ impl Source {
         if table.rows.contains_key(&table.key_of(&row)) {
             return self.change(plan, &name, &table.key_of(&row), row);
         }
-        if !self.settings.retakes && table.given_up.contains(&table.key_of(&row)) {
-            return Vec::new();
-        }
         let data = self.data(&name, &row, Image::Whole, &[]);
         self.tables.get_mut(&name).unwrap().put(row);
         vec![self.data_record(&name, "insert", &[data])]
@@ -96,9 +93,6 @@ impl Source {
         let is_whole = plan.one_in(2) || self.settings.whole_updates;
         let mut of_data = if is_whole { Image::Whole } else { Image::Changed };
         let is_moved = table.key_of(&row) != key;
-        if !self.settings.retakes && is_moved && table.given_up.contains(&table.key_of(&row)) {
-            return Vec::new();
-        }
         if is_moved && self.settings.replays && table.used.contains(&table.key_of(&row)) {
             if !sees_nulls {
                 return Vec::new();
@@ -120,9 +114,6 @@ impl Source {
         }
         let table = self.tables.get_mut(name).unwrap();
         table.rows.remove(key);
-        if is_moved && !(of_data == Image::Whole && self.settings.nulls) {
-            table.given_up.insert(key.to_vec());
-        }
         table.put(row);
         vec![self.data_record(name, "update", &members)]
     }

@@ -5,6 +5,8 @@ use std::{
     fmt::Write as _,
 };
 
+use serde_json::value::RawValue;
+
 use crate::change_model::{Content, Kind, Name, read};
 
 /// The tables of a target, by the names of those of the source: their columns, and of each row what is not NULL, as text.
@@ -12,6 +14,9 @@ pub(crate) type Raw = BTreeMap<Name, (Vec<String>, Vec<BTreeMap<String, String>>
 
 /// Columns in which the values of another one stand that cannot hold them.
 const VARIANTS: [&str; 6] = ["bool", "bigint", "double", "text", "json", "binary"];
+
+/// The columns of the universal layout.
+const UNIVERSAL: [&str; 3] = ["pk", "data", "aux"];
 
 /// Returns what differs; nothing when all is equal.
 pub(crate) fn compare(expected: &BTreeMap<Name, Content>, raw: &Raw) -> Option<String> {
@@ -24,6 +29,10 @@ pub(crate) fn compare(expected: &BTreeMap<Name, Content>, raw: &Raw) -> Option<S
             writeln!(said, "{name:?} should not be there: {rows:?}").unwrap();
             continue;
         };
+        let is_universal = UNIVERSAL.iter().all(|column| columns.iter().any(|own| own == column));
+        let flat: Vec<_> = rows.iter().filter(|_| is_universal).map(flat).collect();
+        let members = flat.iter().flat_map(|row| row.keys().cloned()).collect();
+        let (columns, rows) = if is_universal { (&members, &flat) } else { (columns, rows) };
         for column in columns {
             if !content.columns.iter().any(|(own, _)| own == column || is_variant(own, column)) {
                 writeln!(said, "{name:?}: the column {column:?} should not be there").unwrap();
@@ -60,6 +69,18 @@ fn differences(said: &mut String, name: &Name, content: &Content, is: &[Vec<Opti
     if is.len() != right.len() {
         writeln!(said, "  and rows are there twice").unwrap();
     }
+}
+
+/// Returns a row of the universal layout by the members of its objects.
+fn flat(row: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let objects = row.values().map(|object| {
+        let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(object).unwrap();
+        members.into_iter().filter_map(|(name, value)| {
+            let text = serde_json::from_str(value.get()).ok();
+            (value.get() != "null").then(|| (name, text.unwrap_or_else(|| value.get().to_owned())))
+        })
+    });
+    objects.flatten().collect()
 }
 
 /// Returns the values of a row, in the order of the source.

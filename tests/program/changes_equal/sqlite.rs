@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use ctk_db::sqlite::{Mode, open};
+use ctk_flow::SourceTable;
 use ctk_sink::{
     Grouped,
-    cdc::{ChangeSettings, ChangeTarget, Layout, Rules, sqlite::start},
+    cdc::{ChangeSettings, ChangeTarget, Layout, Rules, TableRules, sqlite::start},
     config::TableConfig,
     dead_letters::DeadLetters,
 };
@@ -16,13 +17,22 @@ use sqlx::{
 use tempfile::TempDir;
 
 use super::{Place, Raw};
-use crate::change_model::{Source, hex};
+use crate::change_model::{Settings, Source, hex};
 
 /// What the tables of the program itself are called.
 const OWN: [&str; 3] = ["kinesis_tables", "kinesis_checkpoints", "ctk_dead_letters"];
 
 pub(crate) struct Sqlite {
     folder: TempDir,
+    rules: Rules,
+}
+
+/// Returns rules by which the tables of one schema have the universal layout. A table does not get a name that has other rules.
+pub(crate) fn mixed() -> Rules {
+    let rules = TableRules { layout: Some(Layout::Universal), ..TableRules::default() };
+    let source = |table: &&str| SourceTable { schema: "shop".into(), table: (*table).into() };
+    let tables = Settings::USUAL.tables.iter().map(source);
+    Rules(tables.map(|table| (table, rules.clone())).collect())
 }
 
 pub(crate) fn settings() -> ChangeSettings {
@@ -40,7 +50,11 @@ pub(crate) fn settings() -> ChangeSettings {
 
 impl Sqlite {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self::with(Rules::default())
+    }
+
+    pub(crate) fn with(rules: Rules) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), rules }
     }
 
     async fn connection(&self) -> SqliteConnection {
@@ -53,7 +67,8 @@ impl Place for Sqlite {
 
     async fn open(&self) -> Self::Target {
         let config = TableConfig::from_options(Options::default()).unwrap();
-        start(self.connection().await, settings(), &config, ("demo".into(), None)).await.unwrap()
+        let settings = ChangeSettings { rules: self.rules.clone(), ..settings() };
+        start(self.connection().await, settings, &config, ("demo".into(), None)).await.unwrap()
     }
 
     async fn read(&self, _: &Source) -> (Raw, String) {
