@@ -139,6 +139,7 @@ async fn rename<S: Store>(
         return Ok(None);
     }
     let target = work.tables.assign(work.store, work.settings, (to, &definition.source));
+    let mut was_renamed = false;
     if target != definition.target {
         let there = look(work, &target).await?.is_ok_and(|found| found.is_some());
         let is_left = look(work, &definition.target).await?.is_ok_and(|found| found.is_some());
@@ -147,7 +148,10 @@ async fn rename<S: Store>(
             // The change comes once more: the table with the new name is that of a later time, and has all that is left.
             true if is_of_source => Alteration::Drop,
             true => return Ok(Some(format!("there is a table {} already", target.table))),
-            false => Alteration::Rename(target.clone()),
+            false => {
+                was_renamed = is_left;
+                Alteration::Rename(target.clone())
+            }
         };
         let refused = alter(work, &definition, alteration).await?;
         if refused.is_some() {
@@ -158,7 +162,8 @@ async fn rename<S: Store>(
     work.tables.forget(&definition.source);
     work.tables.open.remove(to);
     // What is known of the new name is of a later time.
-    let later = work.tables.definitions.get(to).cloned();
+    let is_there = look(work, &target).await?.is_ok_and(|found| found.is_some()) && !was_renamed;
+    let later = work.tables.definitions.get(to).filter(|_| is_there).cloned();
     let definition = match later {
         Some(later) => later,
         None => Definition { source: to.clone(), target, ..definition },
@@ -244,13 +249,14 @@ async fn drop_column<S: Store>(
     mut definition: Definition,
     name: &str,
 ) -> Result<Option<String>, SinkError> {
+    let name = &definition.name(name).to_owned();
     for column in columns_of(work, &definition, name).await? {
         let refused = alter(work, &definition, Alteration::DropColumn(column)).await?;
         if refused.is_some() {
             return Ok(refused);
         }
     }
-    definition.columns.retain(|column| column.name != name);
+    definition.columns.retain(|column| column.name != *name);
     remember(work, definition).await?;
     Ok(None)
 }
@@ -261,7 +267,7 @@ async fn rename_column<S: Store>(
     from: &str,
     to: &str,
 ) -> Result<Option<String>, SinkError> {
-    if definition.name(from) == to && definition.position(from).is_none() {
+    if definition.name(from) == definition.name(to) && definition.position(from).is_none() {
         // It has the name already.
         return Ok(None);
     }
@@ -300,6 +306,8 @@ async fn change_column<S: Store>(
     mut definition: Definition,
     column: &ColumnDef,
 ) -> Result<Option<String>, SinkError> {
+    let name = definition.name(&column.name).to_owned();
+    let column = &ColumnDef { name, kind: column.kind };
     match definition.position(&column.name) {
         Some(at) if definition.columns[at] == *column => return Ok(None),
         Some(at) => definition.columns[at] = column.clone(),

@@ -66,7 +66,7 @@ pub(crate) async fn define<S: Store>(
     {
         key = found.key;
     }
-    Ok(Definition {
+    let mut definition = Definition {
         source: source.clone(),
         target,
         layout,
@@ -74,7 +74,18 @@ pub(crate) async fn define<S: Store>(
         columns: Vec::new(),
         is_told: false,
         renamed: Vec::new(),
-    })
+    };
+    // Another shard has brought it, in a batch that is still to come.
+    if first.is_some()
+        && let Some(def) = work.settled.told(source)
+    {
+        let key = definition.key.clone();
+        definition.take(&def);
+        if !work.settings.rules(source).key.is_empty() {
+            definition.key = key;
+        }
+    }
+    Ok(definition)
 }
 
 /// Returns the names of the key, where the record says them.

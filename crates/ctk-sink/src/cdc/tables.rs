@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ctk_flow::SourceTable;
+use ctk_flow::{SourceTable, TableDef};
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -39,12 +39,14 @@ pub(crate) enum Opened<H> {
 #[derive(Debug)]
 pub(crate) struct Settled {
     tables: Mutex<HashSet<SourceTable>>,
+    /// What batches tell of tables, though they may not be written yet.
+    told: Mutex<HashMap<SourceTable, TableDef>>,
     pub(crate) news: watch::Sender<u64>,
 }
 
 impl Default for Settled {
     fn default() -> Self {
-        Self { tables: Mutex::default(), news: watch::Sender::new(0) }
+        Self { tables: Mutex::default(), told: Mutex::default(), news: watch::Sender::new(0) }
     }
 }
 
@@ -59,6 +61,19 @@ impl Settled {
         if is_new {
             self.stir();
         }
+    }
+
+    /// Notes what a batch tells of a table.
+    pub(crate) fn tell(&self, table: &SourceTable, def: &TableDef) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.entry(table.clone()).or_insert_with(|| def.clone());
+        drop(told);
+        self.insert(table);
+    }
+
+    /// Returns what a batch told of a table.
+    pub(crate) fn told(&self, table: &SourceTable) -> Option<TableDef> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).get(table).cloned()
     }
 
     /// Lets those who wait look again.

@@ -5,16 +5,17 @@
 //! is held back for a while, and then taken as it is: what is not told is made out from the rows.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use ctk_flow::{
-    Asks, Changes, Claims, Committed, Failure, Millis, Position, ShardId, SourceTable, Target,
+    Asks, Changes, Claims, Committed, Failure, Millis, Position, ShardId, SourceTable, TableChange,
+    Target,
 };
 use tokio::time::Instant;
 use tracing::debug;
@@ -58,7 +59,9 @@ struct Shared {
     known: Known,
     /// Shards that are read, and those of them that wait.
     claimed: AtomicUsize,
-    waiting: AtomicUsize,
+    waiting: Mutex<HashMap<usize, Vec<SourceTable>>>,
+    /// The number of the next one.
+    next: AtomicUsize,
     /// How many batches told of tables, and how many had when somebody waited in vain, plus one.
     told: AtomicUsize,
     in_vain: AtomicUsize,
@@ -74,7 +77,8 @@ impl<T> ChangeTarget<T> {
             settled,
             known,
             claimed: AtomicUsize::new(0),
-            waiting: AtomicUsize::new(0),
+            waiting: Mutex::default(),
+            next: AtomicUsize::new(0),
             told: AtomicUsize::new(0),
             in_vain: AtomicUsize::new(0),
             deadlocks: AtomicUsize::new(0),
@@ -118,16 +122,29 @@ impl Shared {
         unknown
     }
 
+    fn waiting(&self) -> MutexGuard<'_, HashMap<usize, Vec<SourceTable>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns true when each shard waits for a table of which nothing is known yet.
+    fn are_all_waiting(&self) -> bool {
+        let waiting = self.waiting();
+        let still =
+            waiting.values().filter(|tables| !tables.iter().all(|table| self.is_known(table)));
+        still.count() >= self.claimed.load(Relaxed)
+    }
+
     /// Waits until something is known of these tables, or nobody is left who could tell.
     async fn wait(&self, unknown: Vec<SourceTable>) {
         let deadline = Instant::now() + PATIENCE;
         let mut news = self.settled.news.subscribe();
         let deadlocks = self.deadlocks.load(Relaxed);
-        self.waiting.fetch_add(1, Relaxed);
+        let number = self.next.fetch_add(1, Relaxed);
+        self.waiting().insert(number, unknown.clone());
         self.settled.stir();
         debug!(tables = ?unknown, "waiting for what another shard may tell of tables");
         loop {
-            if self.waiting.load(Relaxed) >= self.claimed.load(Relaxed) {
+            if self.are_all_waiting() {
                 self.deadlocks.fetch_add(1, Relaxed);
                 self.settled.stir();
             }
@@ -141,7 +158,7 @@ impl Shared {
                 break;
             }
         }
-        self.waiting.fetch_sub(1, Relaxed);
+        self.waiting().remove(&number);
         // Nobody waits for them again.
         for table in &unknown {
             self.settled.insert(table);
@@ -154,6 +171,14 @@ impl<T: Target> Target for ChangeTarget<T> {
         let shared = &self.shared;
         if changes.tells_of_tables() {
             shared.told.fetch_add(1, Relaxed);
+            for change in changes.rows().filter_map(|row| row.change()) {
+                if let Asks::Table(TableChange::Create(def) | TableChange::Become(def)) =
+                    change.asks()
+                    && !def.key.is_empty()
+                {
+                    shared.settled.tell(&changes.tables()[change.table().index()], def);
+                }
+            }
         }
         let unknown = shared.unknown(&changes);
         // Who waited in vain waits again only when tables have been told of since.

@@ -123,3 +123,26 @@ async fn a_refused_table_is_a_dead_letter() {
     let committed = world.run(settings(), &["put v id=1\nput t id=1"]).await;
     assert_eq!((committed.written, committed.dead_lettered), (1, 1), "{}", world.letters().await);
 }
+
+#[tokio::test]
+async fn a_table_may_get_the_name_of_one_that_was_dropped() {
+    let history = "create a no:int64*\ncreate b Key:int64*\ndrop b\nrename a b\nput b no=1";
+    check(settings, history, "b", "no=1").await;
+}
+
+#[tokio::test]
+async fn columns_may_get_other_names_again_and_again() {
+    let history =
+        "create t id:int64* a:int64\nput t id=1 a=5\ncall t a b\npatch t id=1 b=6\ncall t b c";
+    let world = World::new();
+    world.run(settings(), &[history, history]).await;
+    assert_eq!((world.rows("t").await, world.letters().await), ("id=1 c=6".into(), String::new()));
+    // And another type, told by the old name.
+    let history = "create t id:int64* a:int16\nput t id=1 a=5\nbecome t id:int64* a:text\nput t id=2 a=\"x\"\nbecome t id:int64* z:text";
+    let world = World::new();
+    world.run(settings(), &[history, history]).await;
+    assert_eq!(
+        (world.rows("t").await, world.letters().await),
+        ("id=1 z=\"5\"\nid=2 z=\"x\"".into(), String::new())
+    );
+}

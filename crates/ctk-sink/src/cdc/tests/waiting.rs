@@ -45,3 +45,23 @@ async fn nobody_waits_when_all_wait_or_the_others_are_done() {
     assert_eq!(other.await.unwrap().written, 1);
     target.close().await.unwrap();
 }
+
+/// Each brings the definition that the other waits for.
+#[tokio::test]
+async fn shards_that_wait_for_each_other_tell_each_other() {
+    let world = World::new();
+    let target = world.target(settings()).await;
+    for shard in ["a", "b"] {
+        target.claim(&ShardId::new(shard), None).await.unwrap();
+    }
+    let (a, b) = tokio::join!(
+        commit(&target, "a", 0, "put t id=1 v=1\npatch t id=1 v=2\ncreate u id:int64* v:int64"),
+        commit(&target, "b", 1, "put u id=1 v=1\npatch u id=1 v=3\ncreate t id:int64* v:int64"),
+    );
+    target.close().await.unwrap();
+    assert_eq!((a.dead_lettered, b.dead_lettered), (0, 0), "{}", world.letters().await);
+    assert_eq!(
+        (world.rows("t").await, world.rows("u").await),
+        ("id=1 v=2".into(), "id=1 v=3".into())
+    );
+}
