@@ -112,7 +112,7 @@ pub(crate) struct Table {
     used: BTreeSet<Vec<String>>,
     /// The names that columns had, and have no more.
     former: BTreeSet<String>,
-    /// The columns that got their names, or types, after the table was created.
+    /// The columns that were added after the table was created.
     later: BTreeSet<String>,
 }
 
@@ -148,8 +148,6 @@ pub(crate) struct Content {
 pub(crate) struct Source {
     pub(crate) settings: Settings,
     pub(crate) tables: BTreeMap<Name, Table>,
-    /// The names of tables that were dropped.
-    dropped: BTreeSet<Name>,
     /// The names that tables had before they got another one.
     given_up: BTreeSet<Name>,
     records: u64,
@@ -160,13 +158,7 @@ const TABLES: usize = 4;
 
 impl Source {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self {
-            settings,
-            tables: BTreeMap::new(),
-            dropped: BTreeSet::new(),
-            given_up: BTreeSet::new(),
-            records: 0,
-        }
+        Self { settings, tables: BTreeMap::new(), given_up: BTreeSet::new(), records: 0 }
     }
 
     /// Does what a step says, and returns the records of it.

@@ -57,7 +57,7 @@ impl Source {
     pub(crate) fn drop_table(&mut self, plan: &mut Plan) -> Vec<Event> {
         let name = self.pick(plan);
         let table = self.tables.remove(&name).unwrap();
-        self.dropped.insert(name.clone());
+
         let def = table_def(&table, &self.settings);
         vec![self.control_record(&name, "drop-table", &[def])]
     }
@@ -74,9 +74,7 @@ impl Source {
         let old = self.pick(plan);
         let Some(new) = self.free_name(plan) else { return Vec::new() };
         let new = (old.0.clone(), new.1);
-        // A table that gets the name of a dropped one is taken for that one, with its key.
-        let is_dropped = self.dropped.contains(&new);
-        if self.tables.contains_key(&new) || is_dropped || self.is_given_up(&new) {
+        if self.tables.contains_key(&new) || self.is_given_up(&new) {
             return Vec::new();
         }
         let table = self.tables.remove(&old).unwrap();
@@ -134,13 +132,11 @@ impl Source {
         let Some((name, place)) = self.any_column(plan) else { return Vec::new() };
         let table = self.tables.get_mut(&name).unwrap();
         let Some(new) = free_column(plan, table, &COLUMNS) else { return Vec::new() };
-        // A column that is added once more is a new one; so is one that gets the former name of another one, or its own name
-        // by the first of two renamings; and one that has its first type once more loses values of its later one.
+        // A column that is added once more is a new one; so is one that gets the former name of another one.
         let is_later = table.later.contains(&table.columns[place].name);
         if self.settings.replays && (is_later || table.former.contains(&new)) {
             return Vec::new();
         }
-        table.later.insert(new.clone());
         let old = std::mem::replace(&mut table.columns[place].name, new.clone());
         // A definition that has a former name again may as well be the one of that time, which comes once more.
         let is_former = table.former.contains(&new);
@@ -160,7 +156,6 @@ impl Source {
             return Vec::new();
         };
         table.columns[place].kind = kind;
-        table.later.insert(table.columns[place].name.clone());
         for row in table.rows.values_mut() {
             row[place] = row[place].widened(kind);
         }
