@@ -257,6 +257,8 @@ async fn drop_column<S: Store>(
         }
     }
     definition.columns.retain(|column| column.name != *name);
+    // What has one of its names from here on is another column.
+    definition.renamed.retain(|(_, to)| to != name);
     remember(work, definition).await?;
     Ok(None)
 }
