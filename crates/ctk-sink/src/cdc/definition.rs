@@ -57,7 +57,9 @@ impl Definition {
     /// Forgets that a column had another name, where the table has a column of that name by now.
     pub(crate) fn forget_names(&mut self, def: &TableDef) {
         let is_told = |name: &str| def.columns.iter().any(|column| column.name == name);
-        self.renamed.retain(|(from, to)| !is_told(from) || !is_told(to));
+        let old = self.renamed.iter().map(|(from, _)| from.clone());
+        let new: Vec<_> = old.filter(|from| is_told(from) && is_told(self.name(from))).collect();
+        self.renamed.retain(|(from, _)| !new.contains(from));
     }
 
     /// Takes what the source says of the table. What it does not say stays: some records tell a part of a table only.
