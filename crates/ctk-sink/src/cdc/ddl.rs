@@ -158,8 +158,19 @@ async fn rename<S: Store>(
             return Ok(refused);
         }
     }
-    work.store.define(&definition.source, None).await?;
-    work.tables.forget(&definition.source);
+    if target == definition.target {
+        work.store.define(&definition.source, None).await?;
+        work.tables.forget(&definition.source);
+    } else {
+        // As of a table that went, its key stays known: changes of before that time may come once more.
+        let left = Definition {
+            columns: Vec::new(),
+            is_told: false,
+            renamed: Vec::new(),
+            ..definition.clone()
+        };
+        remember(work, left).await?;
+    }
     work.tables.open.remove(to);
     // What is known of the new name is of a later time.
     let is_there = look(work, &target).await?.is_ok_and(|found| found.is_some()) && !was_renamed;
