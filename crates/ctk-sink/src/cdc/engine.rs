@@ -53,10 +53,14 @@ impl<H: super::store::Holds> Engine<H> {
         &mut self,
         store: &mut S,
     ) -> Result<Known, SinkError> {
-        self.tables = Some(Tables::read(store, &self.settled).await?);
+        let tables = Tables::read(store, &self.settled).await?;
+        // A table of an equal name, as in another schema of the source, says nothing.
+        let mut there = store.tables().await?;
+        there.retain(|table| !tables.is_taken::<S>(table));
+        self.tables = Some(tables);
         Ok(Known {
             settings: Arc::clone(&self.settings),
-            tables: store.tables().await?.into_iter().collect(),
+            tables: there.into_iter().collect(),
             default_schema: store.default_schema().unwrap_or_default(),
         })
     }

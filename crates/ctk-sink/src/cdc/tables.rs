@@ -164,6 +164,11 @@ impl<H> Tables<H> {
         self.definitions.insert(definition.source.clone(), definition);
     }
 
+    /// Returns true when a table of the target belongs to one of the source.
+    pub(crate) fn is_taken<S: Store>(&self, target: &TargetTable) -> bool {
+        self.taken.contains_key(&folded::<S>(target))
+    }
+
     /// Forgets a definition, without a trace in the target.
     pub(crate) fn forget(&mut self, source: &SourceTable) -> Option<Definition> {
         self.open.remove(source);

@@ -65,3 +65,25 @@ async fn shards_that_wait_for_each_other_tell_each_other() {
         ("id=1 v=2".into(), "id=1 v=3".into())
     );
 }
+
+/// A table of this name is there, but it is that of another schema.
+#[tokio::test]
+async fn a_table_of_the_same_name_tells_nothing() {
+    let world = World::new();
+    world.run(settings(), &["create a.t id:int64* v:int64\nput a.t id=1 v=1"]).await;
+    let target = world.target(settings()).await;
+    for shard in ["a", "b"] {
+        target.claim(&ShardId::new(shard), None).await.unwrap();
+    }
+    let rows = {
+        let target = target.clone();
+        tokio::spawn(async move {
+            commit(&target, "a", 1, "put b.t id=1 v=1\npatch b.t id=1 v=2").await
+        })
+    };
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    commit(&target, "b", 2, "create b.t id:int64* v:int64").await;
+    assert_eq!(rows.await.unwrap().dead_lettered, 0);
+    target.close().await.unwrap();
+    assert_eq!(world.rows("b__t").await, "id=1 v=2");
+}
