@@ -81,9 +81,11 @@ pub(crate) async fn queue<S: Store>(
         writer.whole = writer.whole();
         writer.all(work).await?;
         for (end, entry) in writer.ends.into_iter().zip(&fit.entries) {
-            match end.flatten() {
-                None => work.written(*entry),
-                Some(why) => work.refuse(*entry, source, (Reason::Refused, why)),
+            match end {
+                Some(None) => work.written(*entry),
+                Some(Some(why)) => work.refuse(*entry, source, (Reason::Refused, why)),
+                // Nothing was done with it: a defect, which must not pass for written.
+                None => return Err(SinkError::Gone),
             }
         }
         return Ok(());
